@@ -1,0 +1,320 @@
+"""The operations in plain PyTorch: the definition that every faster form is held against.
+
+All of them are differentiable any number of times, keep the memory format of `x` (contiguous or channels_last) where
+PyTorch's own operations do, and run on any device and floating-point type.
+"""
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# name: (function of (x, alpha), default alpha, default gain)
+_ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
+    "linear": (lambda x, alpha: x, 0.0, 1.0),
+    "relu": (lambda x, alpha: F.relu(x), 0.0, sqrt(2)),
+    "lrelu": (lambda x, alpha: F.leaky_relu(x, alpha), 0.2, sqrt(2)),
+    "tanh": (lambda x, alpha: torch.tanh(x), 0.0, 1.0),
+    "sigmoid": (lambda x, alpha: torch.sigmoid(x), 0.0, 1.0),
+    "elu": (lambda x, alpha: F.elu(x), 0.0, 1.0),
+    "selu": (lambda x, alpha: F.selu(x), 0.0, 1.0),
+    "softplus": (lambda x, alpha: F.softplus(x), 0.0, 1.0),
+    "swish": (lambda x, alpha: torch.sigmoid(x) * x, 0.0, sqrt(2)),
+}
+
+
+def bias_act(
+    x: Tensor,
+    b: Tensor | None = None,
+    dim: int = 1,
+    act: str = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+    noise: Tensor | None = None,
+    strength: Tensor | float = 1.0,
+) -> Tensor:
+    """`clamp(act(x + strength * noise + b) * gain)`: the end of a StyleGAN2 layer (Karras et al. 2020, section 2).
+
+    Args:
+        x: any shape.
+        b: `(x.shape[dim],)`, or None for no bias.
+        dim: the axis of `x` that `b` runs along.
+        act: one of linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish.
+        alpha: slope of lrelu for negative values; default 0.2. The other activations have none.
+        gain: factor after the activation; default sqrt(2) for relu, lrelu and swish, otherwise 1.
+        clamp: results are clamped to [-clamp, clamp]; default no clamp.
+        noise: broadcastable to `x`, e.g. (N, 1, H, W); default no noise.
+        strength: factor of the noise, a number or a tensor that broadcasts against `noise`.
+
+    Returns:
+        A tensor of the shape and type of `x`.
+
+    Raises:
+        ValueError: for an unknown activation, or a bias whose length is not `x.shape[dim]`.
+    """
+    if act not in _ACTIVATIONS:
+        raise ValueError(f"bias_act: there is no activation {act!r}; use one of {', '.join(_ACTIVATIONS)}.")
+    function, default_alpha, default_gain = _ACTIVATIONS[act]
+    alpha = default_alpha if alpha is None else float(alpha)
+    gain = default_gain if gain is None else float(gain)
+    if noise is not None:
+        x = x + (noise * strength).to(x.dtype)
+    if b is not None:
+        if b.ndim != 1 or b.shape[0] != x.shape[dim]:
+            raise ValueError(
+                f"bias_act: the bias has shape {tuple(b.shape)}, but axis {dim} of x has {x.shape[dim]} entries;"
+                " give one bias for each."
+            )
+        x = x + b.to(x.dtype).reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])
+    x = function(x, alpha)
+    if gain != 1:
+        x = x * gain
+    if clamp is not None:
+        x = x.clamp(-clamp, clamp)
+    return x
+
+
+def setup_filter(
+    taps: Sequence[float] | Sequence[Sequence[float]] | Tensor | None,
+    normalize: bool = True,
+    gain: float = 1.0,
+    separable: bool | None = None,
+) -> Tensor:
+    """A filter for `upfirdn2d` from its taps.
+
+    Args:
+        taps: 1-D (a separable filter) or 2-D; None stands for the identity.
+        normalize: scale the taps so that they sum to 1.
+        gain: factor of the whole two-dimensional filter.
+        separable: keep a 1-D filter one-dimensional; default for eight taps or more.
+
+    Returns:
+        float32, (k,) where separable, otherwise (kh, kw).
+    """
+    f = torch.as_tensor(1.0 if taps is None else taps, dtype=torch.float32)
+    if f.ndim > 2 or f.numel() == 0:
+        raise ValueError(f"setup_filter: the taps have shape {tuple(f.shape)}; give a row or a matrix of numbers.")
+    f = f.reshape(1) if f.ndim == 0 else f
+    if separable is None:
+        separable = f.ndim == 1 and f.numel() >= 8
+    if f.ndim == 1 and not separable:
+        f = f.outer(f)
+    if normalize:
+        f = f / f.sum()
+    return f * gain ** (f.ndim / 2)
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: int | Sequence[int] = 1,
+    down: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """Zero-insertion by `up`, padding, an FIR filter, and keeping every `down`-th sample (Karras et al. 2020).
+
+    Args:
+        x: (N, C, H, W).
+        f: (k,) for a separable filter, (kh, kw) for a full one, None for the identity.
+        up: factor, or (x, y) factors.
+        down: factor, or (x, y) factors.
+        padding: of the upsampled image: one number, (x, y) or (left, right, top, bottom); negative numbers crop.
+        flip_filter: False convolves, True correlates.
+        gain: factor of the result.
+
+    Returns:
+        (N, C, H', W') with H' = (H*up + top + bottom - kh) // down + 1, likewise W'.
+    """
+    up_x, up_y = _pair(up)
+    down_x, down_y = _pair(down)
+    left, right, top, bottom = _padding(padding)
+    n, c, h, w = x.shape
+    if up_x > 1 or up_y > 1:
+        y = x.new_zeros((n, c, h, up_y, w, up_x))
+        y[:, :, :, 0, :, 0] = x
+        x = y.reshape(n, c, h * up_y, w * up_x)
+    if left or right or top or bottom:
+        x = F.pad(x, (left, right, top, bottom))
+    if f is None:
+        f = x.new_ones((1, 1))
+    f = (f * gain ** (f.ndim / 2)).to(x.dtype)
+    if not flip_filter:
+        f = f.flip(list(range(f.ndim)))
+    if f.ndim == 2:
+        return F.conv2d(x, f.expand(c, 1, *f.shape).contiguous(), stride=(down_y, down_x), groups=c)
+    x = F.conv2d(x, f.reshape(1, 1, -1, 1).repeat(c, 1, 1, 1), stride=(down_y, 1), groups=c)
+    return F.conv2d(x, f.reshape(1, 1, 1, -1).repeat(c, 1, 1, 1), stride=(1, down_x), groups=c)
+
+
+def filter2d(
+    x: Tensor, f: Tensor | None, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
+) -> Tensor:
+    """`upfirdn2d` at the same size: `padding` is what is added to the padding that keeps the size."""
+    fw, fh = _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    pads = (left + fw // 2, right + (fw - 1) // 2, top + fh // 2, bottom + (fh - 1) // 2)
+    return upfirdn2d(x, f, padding=pads, flip_filter=flip_filter, gain=gain)
+
+
+def upsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: int | Sequence[int] = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """`upfirdn2d` to `up` times the size, with the brightness kept: (N, C, H, W) -> (N, C, H*up, W*up)."""
+    up_x, up_y = _pair(up)
+    fw, fh = _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    pads = (
+        left + (fw + up_x - 1) // 2,
+        right + (fw - up_x) // 2,
+        top + (fh + up_y - 1) // 2,
+        bottom + (fh - up_y) // 2,
+    )
+    return upfirdn2d(x, f, up=(up_x, up_y), padding=pads, flip_filter=flip_filter, gain=gain * up_x * up_y)
+
+
+def downsample2d(
+    x: Tensor,
+    f: Tensor | None,
+    down: int | Sequence[int] = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    """`upfirdn2d` to a `down`-th of the size: (N, C, H, W) -> (N, C, H/down, W/down)."""
+    down_x, down_y = _pair(down)
+    fw, fh = _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    pads = (
+        left + (fw - down_x + 1) // 2,
+        right + (fw - down_x) // 2,
+        top + (fh - down_y + 1) // 2,
+        bottom + (fh - down_y) // 2,
+    )
+    return upfirdn2d(x, f, down=(down_x, down_y), padding=pads, flip_filter=flip_filter, gain=gain)
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    up: int = 1,
+    resample_filter: Tensor | None = None,
+    demodulate: bool = True,
+) -> Tensor:
+    """A convolution whose input channels are scaled per image (Karras et al. 2020, equations 1 and 3).
+
+    The activations are scaled instead of the weights: one convolution with shared weights serves the whole batch, where
+    one grouped convolution per image takes 15 times as long for four images on a CPU.
+
+    Args:
+        x: (N, I, H, W).
+        weight: (O, I, k, k) with odd k.
+        styles: (N, I).
+        up: 1, or 2 for a transposed convolution followed by `resample_filter`.
+        resample_filter: (kh, kw), used where `up` is 2.
+        demodulate: scale every output channel of every image to unit expected variance.
+
+    Returns:
+        (N, O, H*up, W*up).
+    """
+    dtype = x.dtype
+    if demodulate and dtype in (torch.float16, torch.bfloat16):
+        # Demodulation undoes any scale of a filter or of a style, so both may be brought into float16's range first.
+        weight = weight / weight.float().square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-8)
+        styles = styles / styles.float().abs().amax(dim=1, keepdim=True).clamp_min(1e-8)
+    y = x * styles.to(dtype)[:, :, None, None]
+    y = _resampled_conv2d(y, weight.to(dtype), up, resample_filter)
+    if demodulate:
+        # sum over (in, kh, kw) of (w*s)^2 = (s^2) @ (sum over (kh, kw) of w^2)
+        energy = styles.float().square() @ weight.float().square().sum(dim=(2, 3)).t()
+        y = y * (energy + 1e-8).rsqrt().to(dtype)[:, :, None, None]
+    return y
+
+
+def _resampled_conv2d(x: Tensor, weight: Tensor, up: int, resample_filter: Tensor | None) -> Tensor:
+    kernel = weight.shape[-1]
+    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        weight = weight.contiguous(memory_format=torch.channels_last)
+    if up == 1:
+        return F.conv2d(x, weight, padding=kernel // 2)
+    if up != 2:
+        raise ValueError(f"modulated_conv2d: up is {up}; it may be 1 or 2.")
+    if kernel == 1:
+        return upsample2d(F.conv2d(x, weight), resample_filter)
+    y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    fw, fh = _filter_size(resample_filter)
+    # The transposed convolution leaves 2H+k-2 rows; what is to be added or cut for 2H after the filter is split as
+    # upsample2d splits it.
+    pads = (
+        (fw + 1) // 2 - (kernel - 1) // 2,
+        (fw - 2) // 2 - (kernel - 1) // 2 + 1,
+        (fh + 1) // 2 - (kernel - 1) // 2,
+        (fh - 2) // 2 - (kernel - 1) // 2 + 1,
+    )
+    return upfirdn2d(y, resample_filter, padding=pads, gain=4)
+
+
+def adain(
+    x: Tensor,
+    bias: Tensor | None,
+    noise: Tensor | None,
+    noise_weight: Tensor | None,
+    styles: Tensor,
+    alpha: float = 0.2,
+    eps: float = 1e-5,
+) -> Tensor:
+    """The end of a StyleGAN1 layer: bias, noise, leaky ReLU, instance norm, style (Karras et al. 2019, equation 1).
+
+    Args:
+        x: (N, C, H, W).
+        bias: (C,) or None.
+        noise: (N or 1, 1, H, W) or None.
+        noise_weight: (C,), the noise's scale per channel.
+        styles: (N, 2C): the scale less one, then the shift.
+        alpha: slope of the leaky ReLU for negative values.
+        eps: added to the variance.
+
+    Returns:
+        (N, C, H, W).
+    """
+    channels = x.shape[1]
+    if bias is not None:
+        x = x + bias.to(x.dtype)[None, :, None, None]
+    if noise is not None and noise_weight is not None:
+        x = x + (noise * noise_weight[None, :, None, None]).to(x.dtype)
+    x = F.leaky_relu(x, alpha)
+    # Not F.instance_norm: on the CPU its gradient of one channels_last image is wrong in torch 2.13.
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    x = (x - mean) * (variance + eps).rsqrt()
+    scale, shift = styles.to(x.dtype)[:, :, None, None].split(channels, dim=1)
+    return torch.addcmul(shift, x, scale + 1)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    x, y = (value, value) if isinstance(value, int) else value
+    if x < 1 or y < 1:
+        raise ValueError(f"upfirdn2d: a factor of {value} is not possible; factors are whole numbers from 1.")
+    return x, y
+
+
+def _padding(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    if isinstance(padding, int):
+        return padding, padding, padding, padding
+    if len(padding) == 2:
+        return padding[0], padding[0], padding[1], padding[1]
+    left, right, top, bottom = padding
+    return left, right, top, bottom
+
+
+def _filter_size(f: Tensor | None) -> tuple[int, int]:
+    return (1, 1) if f is None else (f.shape[-1], f.shape[0])

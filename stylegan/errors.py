@@ -1,0 +1,5 @@
+"""What goes wrong when a checkpoint is read."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: one sentence naming the file, what is wrong with it, and what to do."""

@@ -1,0 +1,1 @@
+"""Checkpoint formats, one file each: `recognises(path)` by content, `load(path)`, and for our own `save`."""
