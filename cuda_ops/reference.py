@@ -294,8 +294,8 @@ def adain(
         x = x + (noise * noise_weight[None, :, None, None]).to(x.dtype)
     x = F.leaky_relu(x, alpha)
     # Not F.instance_norm: on the CPU its gradient of one channels_last image is wrong in torch 2.13.
-    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
-    x = (x - mean) * (variance + eps).rsqrt()
+    x = x - x.mean(dim=(2, 3), keepdim=True)
+    x = x * (x.square().mean(dim=(2, 3), keepdim=True) + eps).rsqrt()
     scale, shift = styles.to(x.dtype)[:, :, None, None].split(channels, dim=1)
     return torch.addcmul(shift, x, scale + 1)
 

@@ -106,6 +106,28 @@ def _app() -> Any:
 
         return run_demo(output, generator, steps=steps, starts=starts, seed=seed)
 
+    @app.command()
+    def fit(
+        generator: Annotated[str, typer.Argument(help="A generator's name or path.", show_default=False)],
+        output: Annotated[Path, option("--output", "-o", help="The .safetensors file to write.")],
+        samples: Annotated[int, option(help="Latents that the fit is taken over.")] = 1_000_000,
+        half: Annotated[bool, option("--half", help="Store the weights in float16.")] = False,
+    ) -> int:
+        """Writes a generator with PULSE's gaussian fit in its file, so that no search has to compute it."""
+        import torch
+
+        import stylegan
+        from pulse.latents import fit_gaussian
+
+        G = stylegan.load(generator)
+        # What is written belongs to the new file, not beside the old one.
+        G.source = None
+        fit_gaussian(G, samples)
+        G.name = output.stem
+        stylegan.save(G, output, dtype=torch.float16 if half else torch.float32)
+        print(output)
+        return 0
+
     return app
 
 

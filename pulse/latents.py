@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from pulse.progress import progress
-from stylegan.formats import fit as fit_file
 
 SPACES = ("gaussianized", "z", "w", "w+")
 
@@ -129,6 +128,8 @@ def fit_gaussian(
     fit = {"mean": (centre + total / samples).float(), "std": variance.clamp(min=0).sqrt().float()}
     G.gaussian_fit = fit
     if getattr(G, "source", None) is not None:
+        from stylegan.formats import fit as fit_file
+
         fit_file.write(G.mapping, G.source, fit)
     return fit
 

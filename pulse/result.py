@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,23 +85,10 @@ class Result:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one safetensors file, whole or not at all; `Result.load` brings it back."""
-        from safetensors.torch import save_file
+        from stylegan.formats.whole_file import write_tensors
 
         tensors, facts = self._parts()
-        metadata = {"format": _FORMAT, "result": json.dumps(facts)}
-        path = Path(path)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            save_file(tensors, beside, metadata)
-            # mkstemp makes files that only their owner can read; a result is as open as any other new file.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(beside, 0o666 & ~umask)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        write_tensors(Path(path), tensors, {"format": _FORMAT, "result": json.dumps(facts)})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Result:

@@ -1,0 +1,135 @@
+"""Light: a key light and a rim light, a sky, skin that lets light through, and hair that shines along its strands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylegan.portraits.coordinates import Parameters
+from stylegan.portraits.paint import Paint
+from stylegan.portraits.palette import HAT, hair_colour, hue, pick
+from stylegan.portraits.shape import Shape
+from stylegan.portraits.smooth import locks, waves
+
+_Vectors = tuple[Tensor, Tensor, Tensor]
+# How far red, green and blue light wraps around skin: red travels furthest inside it.
+_WRAPS = (0.42, 0.26, 0.20)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Points that rays hit: places `x`, `y`, `z` (N, P) in head space, directions `d` (N, 3, P) of the rays, surface
+    normals, three of (N, P), and `share` (N, 4, P) of skin, hair, cloth and hat."""
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    d: Tensor
+    normal: _Vectors
+    share: Tensor
+
+
+def key_light(shape: Shape) -> Tensor:
+    """Direction (N, 3) in head space to the key light."""
+    p = shape.p
+    across = _across(p)
+    up = 0.15 + 0.75 * p["light_height"]
+    key = torch.cat([across.sin() * up.cos(), up.sin(), across.cos() * up.cos()], 1)
+    return (key[:, None] @ shape.rotation)[:, 0]
+
+
+def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) -> Tensor:
+    """Linear light (N, 3, P) that leaves the points; `open_sky` and `lit` (N, P) say how much of the sky and of the key
+    light reaches them."""
+    p = shape.p
+    key = key_light(shape)
+    half = [key[:, i : i + 1] - hit.d[:, i] for i in range(3)]
+    norm = (half[0] ** 2 + half[1] ** 2 + half[2] ** 2 + 1e-9).rsqrt()
+    halfway = (half[0] * norm, half[1] * norm, half[2] * norm)
+    facing = _dot(hit.normal, key)
+    warm = _warmth(p)
+    key_colour = torch.cat([1 + warm, 1 + 0.2 * warm, 1 - warm], 1) * 1.02
+    hair, strands = hair_colour(p), _strands(p, hit)
+    colour = _albedo(p, hit, skin, hair, strands) * _light(shape, hit, skin, key_colour, facing, open_sky, lit)
+
+    toward = (hit.normal[0] * halfway[0] + hit.normal[1] * halfway[1] + hit.normal[2] * halfway[2]).clamp(min=0)
+    away = 1 + (hit.normal[0] * hit.d[:, 0] + hit.normal[1] * hit.d[:, 1] + hit.normal[2] * hit.d[:, 2]).clamp(-1, 0)
+    wet = skin.gloss * (toward**22 * 0.55 + away**4 * 0.25) + skin.soft * toward**5 * 0.035
+    colour = colour + (wet * hit.share[:, 0] * lit)[:, None] * key_colour[..., None]
+    band = _sheen(hit, halfway) * strands**2 * (hit.share[:, 1] + 0.3 * hit.share[:, 0] * skin.hair)
+    band = band * (1 - 0.6 * p["curl"]) * lit * (facing + 0.35).clamp(0, 1)
+    tint = 0.35 * key_colour + 2.0 * hair / (0.25 + hair.mean(1, keepdim=True))
+    return colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * hit.share[:, 0])[:, None]
+
+
+def _across(p: Parameters) -> Tensor:
+    return (p["light_side"] - 0.5) * 2 * 1.05
+
+
+def _warmth(p: Parameters) -> Tensor:
+    return (p["light_warmth"] - 0.5) * 0.16
+
+
+def _dot(n: _Vectors, v: Tensor) -> Tensor:
+    return n[0] * v[:, :1] + n[1] * v[:, 1:2] + n[2] * v[:, 2:]
+
+
+def _light(
+    shape: Shape, hit: Hit, skin: Paint, key_colour: Tensor, facing: Tensor, open_sky: Tensor, lit: Tensor
+) -> Tensor:
+    """Light (N, 3, P) that falls on the points."""
+    p = shape.p
+    warm = _warmth(p)
+    sky = hue(p["background_hue"], 0.05, 1.0) * (0.34 + 0.24 * p["light_fill"])
+    rim_colour = torch.cat([1 - warm, torch.ones_like(warm), 1 + warm], 1) * (0.15 + 0.5 * p["light_fill"])
+    # The rim light stands behind the head, on the side that the key light leaves dark.
+    round_back = torch.tanh(_across(p) * -3) * 2.2
+    rim = torch.cat([round_back.sin() * 0.9, torch.full_like(warm, 0.35), round_back.cos() * 0.9], 1)
+    rim = (F.normalize(rim, dim=1)[:, None] @ shape.rotation)[:, 0]
+    from_rim = (_dot(hit.normal, rim) + 0.05).clamp(min=0) * 0.7 * open_sky
+    upwards = 0.72 + 0.28 * hit.normal[1]
+    light = []
+    for c, most in enumerate(_WRAPS):
+        wrap = most * skin.soft
+        key = ((facing + wrap) / (1 + wrap)).clamp(min=0) * lit ** (1 - 0.45 * wrap) * (0.4 + 0.6 * open_sky)
+        ambient = upwards * open_sky ** (1 - wrap)
+        one = slice(c, c + 1)
+        light.append(key_colour[:, one] * key + sky[:, one] * ambient + rim_colour[:, one] * from_rim)
+    return torch.stack(light, 1)
+
+
+def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, strands: Tensor) -> Tensor:
+    """Colour (N, 3, P) of what is hit: a blend by its shares."""
+    ws, wh, wc, wt = hit.share.unbind(1)
+    cloth = hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])
+    knit = 1 + 0.08 * torch.sin(70 * hit.y)
+    return (
+        skin.albedo * ws[:, None]
+        + hair[..., None] * (wh * strands)[:, None]
+        + cloth[..., None] * wc[:, None]
+        + pick(HAT, p["hat_hue"])[..., None] * (wt * knit)[:, None]
+    )
+
+
+def _sheen(hit: Hit, halfway: _Vectors) -> Tensor:
+    """Highlight (N, P) of strands that run down from the crown, laid into the surface (Kajiya and Kay 1989)."""
+    n = hit.normal
+    tx, ty, tz = hit.x * 0.6, -1.0, (hit.z + 0.35) * 0.6
+    along = tx * n[0] + ty * n[1] + tz * n[2]
+    tangent = tx - along * n[0], ty - along * n[1], tz - along * n[2]
+    length = (tangent[0] ** 2 + tangent[1] ** 2 + tangent[2] ** 2 + 1e-6).rsqrt()
+    cosine = (tangent[0] * halfway[0] + tangent[1] * halfway[1] + tangent[2] * halfway[2]) * length
+    across = (1 - cosine * cosine).clamp(min=0)
+    return across**14 * 0.10 + across**50 * 0.16
+
+
+def _strands(p: Parameters, hit: Hit) -> Tensor:
+    """Darker and lighter locks (N, P) around 1, straight ones by the angle around the crown, curls by `waves`."""
+    x, y, z = hit.x, hit.y, hit.z
+    lock = 0.6 * locks(1.2 * x, y, 1.2 * z) + 0.4 * locks(2.7 * x + 1, 1.6 * y, 2.7 * z)
+    curls = waves(1.3 * x, 1.3 * y, 1.3 * z)
+    mixed = lock * (1 - p["curl"]) * 0.20 + curls * (0.08 + 0.30 * p["curl"])
+    return (1 + mixed).clamp(0.4, 1.6)

@@ -1,0 +1,98 @@
+"""What is true about a portrait: landmarks, skin tone, pose and attributes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylegan.portraits.coordinates import Parameters, check, check_resolution, decode
+from stylegan.portraits.framing import frame, to_pixels
+from stylegan.portraits.landmarks import jaw_contour
+from stylegan.portraits.palette import tone_index
+from stylegan.portraits.shape import build
+
+_GROUP = 256
+# Attributes that are read off the decoded parameters as they are.
+_PLAIN = {
+    "male": "male",
+    "hair_length": "length",
+    "hair_volume": "volume",
+    "hair_curl": "curl",
+    "hair_hue": "hair_hue",
+    "receding": "recede",
+    "bun": "bun",
+    "grey": "grey",
+    "beard": "beard_full",
+    "moustache": "moustache_full",
+    "stubble": "stubble_dark",
+    "freckles": "freckles",
+    "smile": "happy",
+    "sadness": "sad",
+    "mouth_open": "mouth_open",
+    "brow_raise": "brow_raise",
+    "eye_open": "eye_open",
+    "gaze_x": "gaze_x",
+    "gaze_y": "gaze_y",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is true about one portrait.
+
+    Args:
+        landmarks: (68, 2) float32, x to the right and y down, in pixels, the middle of the top left pixel at (0, 0);
+            iBUG order, as dlib's predictor gives them. Features count where they are drawn, also behind glasses;
+            the jaw counts under a beard and behind hair.
+        tone: Monk skin tone, 1 (lightest) to 10 (darkest).
+        yaw: degrees; positive when the face turns to the right of the picture.
+        pitch: degrees; positive when it looks down.
+        roll: degrees that are left after the picture was framed; positive counterclockwise.
+        attributes: `age` in years, `glasses` and `hat` as booleans; the others are strengths from 0 to 1, `gaze_x`
+            and `gaze_y` from left to right and from low to high.
+    """
+
+    landmarks: Tensor
+    tone: int
+    yaw: float
+    pitch: float
+    roll: float
+    attributes: dict[str, float | bool]
+
+
+def truth(u: Tensor, resolution: int = 128) -> list[Truth]:
+    """What is true about the portraits u (N, K) when they are drawn at `resolution` pixels.
+
+    Raises ValueError when u is not (N, K) in [0, 1] or the resolution is not a whole number from 8 to 1024.
+    """
+    check(u)
+    check_resolution(resolution)
+    with torch.no_grad():
+        return [fact for part in u.split(_GROUP) for fact in _facts(part, resolution)] if len(u) else []
+
+
+def _facts(u: Tensor, resolution: int) -> list[Truth]:
+    p = decode(u)
+    shape = build(p)
+    view = frame(shape)
+    flat = torch.cat([jaw_contour(shape), view.features], 1)
+    landmarks = to_pixels(view, flat, resolution).cpu()
+    tilt = torch.atan2(view.axes[:, 0, 1], view.axes[:, 0, 0])
+    angles = torch.stack([p["yaw_rad"][:, 0], p["pitch_rad"][:, 0], p["roll_rad"][:, 0] - tilt], 1) * (180 / math.pi)
+    tones = (tone_index(p) + 1).tolist()
+    attributes = _attributes(p)
+    return [
+        Truth(landmarks[i], tones[i], yaw, pitch, roll, attributes[i])
+        for i, (yaw, pitch, roll) in enumerate(angles.tolist())
+    ]
+
+
+def _attributes(p: Parameters) -> list[dict[str, float | bool]]:
+    columns: dict[str, list[float] | list[bool]] = {name: p[key][:, 0].tolist() for name, key in _PLAIN.items()}
+    columns["age"] = (4 + 76 * p["age"][:, 0]).tolist()
+    columns["glasses"] = (p["glasses_on"][:, 0] > 0).tolist()
+    columns["hat"] = (p["hat_on"][:, 0] > 0).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -1,0 +1,1 @@
+"""Training of StyleGAN2 networks: `python -m stylegan.training --help`."""

@@ -1,0 +1,111 @@
+"""`python -m stylegan.training`: render pairs, warm-start a generator on them, train it against a discriminator."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+import stylegan
+from stylegan.training import adversarial, pairs, warm_start
+from stylegan.training.state import TrainingOptions
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+_DEFAULTS = TrainingOptions()
+
+Data = Annotated[Path, typer.Argument(help="Folder of rendered pairs.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; continued if it holds one.")]
+Kimg = Annotated[float, typer.Option(help="Length of the run in thousands of pictures.")]
+Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes of this call.")]
+Start = Annotated[Path | None, typer.Option(help="Generator to begin with; it may be of a smaller resolution.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="An option of TrainingOptions, as name=value.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Argument(help="Folder for the pairs.")],
+    count: Annotated[int, typer.Option(help="How many.")] = 20480,
+    resolution: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
+    seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
+) -> None:
+    """Render portraits with the latents that stand for them; a killed run resumes."""
+    pairs.render_shards(out, count, resolution, seed, progress=lambda n: print(f"{n} of {count}", flush=True))
+
+
+@app.command("warm-start")
+def warm_start_command(
+    data: Data,
+    out: Out,
+    kimg: Kimg = 40,
+    minutes: Minutes = None,
+    start: Start = None,
+    settings: Sets = None,
+    device: Device = "cpu",
+) -> None:
+    """Teach a generator the renderer by regression."""
+    _train(warm_start.warm_start, data, out, kimg, minutes, start, settings, device)
+
+
+@app.command("adversarial")
+def adversarial_command(
+    data: Data,
+    out: Out,
+    kimg: Kimg = 1000,
+    minutes: Minutes = None,
+    start: Start = None,
+    settings: Sets = None,
+    device: Device = "cpu",
+) -> None:
+    """Train a generator against a discriminator."""
+    _train(adversarial.train, data, out, kimg, minutes, start, settings, device)
+
+
+def _train(
+    function: Any,
+    data: Path,
+    out: Path,
+    kimg: float,
+    minutes: float | None,
+    start: Path | None,
+    settings: list[str] | None,
+    device: str,
+) -> None:
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+    begin = None if start is None else stylegan.load(start)
+    function(data, out, _options(settings or []), kimg, minutes=minutes, start_from=begin, device=device)
+
+
+def _options(settings: list[str]) -> TrainingOptions:
+    """TrainingOptions from `name=value` strings."""
+    values: dict[str, Any] = {}
+    names = [f.name for f in fields(TrainingOptions)]
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in names:
+            raise ValueError(f"There is no training option {name!r}; there are {', '.join(names)}.")
+        default = getattr(_DEFAULTS, name)
+        try:
+            if isinstance(default, bool):
+                values[name] = {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+            else:
+                values[name] = int(value) if isinstance(default, int) else float(value)
+        except (KeyError, ValueError):
+            raise ValueError(f"The training option {name} cannot be {value!r}; its default is {default}.") from None
+    return TrainingOptions(**values)
+
+
+def main() -> None:
+    """Run the command line; errors are one sentence and exit code 2."""
+    try:
+        app()
+    except ValueError as error:
+        print(f"stylegan.training: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
