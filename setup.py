@@ -24,12 +24,12 @@ setup(
         "safetensors>=0.5",
     ],
     extras_require={
-        # The commands `pulse` and `python -m stylegan.training`, and progress bars.
+        # The commands `pulse` and `stylegan`, `python -m stylegan.training`, and progress bars.
         "cli": ["typer>=0.12", "rich>=13"],
         # Finding faces: the measurements of benchmarks/faces.py.
         "faces": ["dlib-bin>=19.24"],
         # What `make test` runs.
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.5", "mypy==2.4.1"],
     },
-    entry_points={"console_scripts": ["pulse = pulse.cli:main"]},
+    entry_points={"console_scripts": ["pulse = pulse.cli:main", "stylegan = stylegan.cli:main"]},
 )

@@ -146,8 +146,8 @@ def _search(
     from pulse import SearchOptions, pictures
     from pulse.batch import plan, search_pictures
     from pulse.depixelizer import load_generator
-    from pulse.progress import progress
     from pulse.sheet import write_sheet
+    from stylegan.progress import progress
 
     # Everything that is wrong for all pictures alike is found before anything is read or written.
     SearchOptions(**options)

@@ -8,9 +8,9 @@ import torch
 
 from pulse import pictures, sprites
 from pulse.depixelizer import load_generator, result_text
-from pulse.progress import progress
 from pulse.search import search
 from pulse.sheet import rows_of, write_sheet
+from stylegan.progress import progress
 
 
 def run_demo(output: Path, generator: str = "default", *, steps: int = 100, starts: int = 1, seed: int = 0) -> int:

@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from pulse.progress import progress
-
 SPACES = ("gaussianized", "z", "w", "w+")
 
 # A step in the free spaces W and W+ is this part of a standard deviation of w per unit of the variable. The
@@ -96,6 +94,8 @@ def fit_gaussian(
     property of the generator). A progress bar is drawn on a terminal when the first batch tells that the work takes
     over two seconds, unless `show_progress` is False. Raises ValueError for fewer than two samples.
     """
+    from stylegan.progress import progress
+
     if samples < 2 or batch < 1:
         raise ValueError(
             f"A fit over {samples} samples in batches of {batch} has no deviation; give at least 2 samples."

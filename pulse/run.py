@@ -17,9 +17,9 @@ import torch
 from pulse import pictures
 from pulse.depixelizer import load_generator, result_text
 from pulse.options import SearchOptions
-from pulse.progress import progress
 from pulse.result import Result
 from pulse.search import SearchState, search
+from stylegan.progress import progress
 
 _SEARCH = (
     "steps",

@@ -1,5 +1,6 @@
 """StyleGAN2's discriminator (Karras et al. 2020); labels by projection (Miyato & Koyama 2018)."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from stylegan.layers import RESAMPLE_TAPS, Conv2dLayer, FullyConnectedLayer, downsample2d, setup_filter
 from stylegan.mapping import MappingNetwork
-from stylegan.stylegan2 import Architecture, block_resolutions, channels_at, check_architecture
+from stylegan.stylegan2 import Architecture, block_resolutions, channel_counts, check_architecture
 
 
 class MinibatchStdLayer(nn.Module):
@@ -44,12 +45,13 @@ class DiscriminatorBlock(nn.Module):
         architecture: Architecture,
         conv_clamp: float | None,
         half: bool,
+        resample_filter: Sequence[float],
     ) -> None:
         super().__init__()
         self.resolution = resolution
         self.architecture = architecture
         self.low_precision = half
-        self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.resample_filter: Tensor
         if in_channels == 0 or architecture == "skip":
             self.fromrgb: Conv2dLayer | None = Conv2dLayer(
@@ -58,9 +60,17 @@ class DiscriminatorBlock(nn.Module):
         else:
             self.fromrgb = None
         self.conv0 = Conv2dLayer(tmp_channels, tmp_channels, 3, activation="lrelu", conv_clamp=conv_clamp)
-        self.conv1 = Conv2dLayer(tmp_channels, out_channels, 3, activation="lrelu", down=2, conv_clamp=conv_clamp)
+        self.conv1 = Conv2dLayer(
+            tmp_channels,
+            out_channels,
+            3,
+            activation="lrelu",
+            down=2,
+            conv_clamp=conv_clamp,
+            resample_filter=resample_filter,
+        )
         if architecture == "resnet":
-            self.skip = Conv2dLayer(tmp_channels, out_channels, 1, bias=False, down=2)
+            self.skip = Conv2dLayer(tmp_channels, out_channels, 1, bias=False, down=2, resample_filter=resample_filter)
 
     def forward(self, x: Tensor | None, img: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         if x is not None:
@@ -127,9 +137,10 @@ class Discriminator(nn.Module):
         num_fp16_res: how many of the highest resolutions run in half precision on a GPU.
         conv_clamp: clamp of the convolutions' outputs; None for none.
         cmap_dim: length of the embedded label; default the feature maps at 4x4.
-        block_kwargs: taken for compatibility with NVIDIA's files and unused.
         mapping_kwargs: further arguments of the label's `MappingNetwork`.
         epilogue_kwargs: `mbstd_group_size` (default 4) and `mbstd_num_channels` (default 1).
+        resample_filter: taps of the filter between resolutions.
+        channels: feature maps at 4, 8, ... R, instead of what `channel_base` and `channel_max` give.
     """
 
     architecture = "stylegan2-discriminator"
@@ -147,6 +158,8 @@ class Discriminator(nn.Module):
         cmap_dim: int | None = None,
         mapping_kwargs: dict[str, Any] | None = None,
         epilogue_kwargs: dict[str, Any] | None = None,
+        resample_filter: Sequence[float] = RESAMPLE_TAPS,
+        channels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_architecture(architecture)
@@ -162,6 +175,8 @@ class Discriminator(nn.Module):
             "cmap_dim": cmap_dim,
             "mapping_kwargs": dict(mapping_kwargs or {}),
             "epilogue_kwargs": dict(epilogue_kwargs or {}),
+            "resample_filter": list(resample_filter),
+            "channels": None if channels is None else list(channels),
         }
         self.name = ""
         self.c_dim = c_dim
@@ -169,10 +184,11 @@ class Discriminator(nn.Module):
         self.img_channels = img_channels
         self.block_resolutions = block_resolutions(img_resolution)[:0:-1]
         half_from = img_resolution if num_fp16_res == 0 else img_resolution >> (num_fp16_res - 1)
+        sizes = block_resolutions(img_resolution)
+        widths = dict(zip(sizes, channel_counts(sizes, channel_base, channel_max, channels), strict=True))
         in_channels = 0
         for resolution in self.block_resolutions:
-            tmp_channels = channels_at(resolution, channel_base, channel_max)
-            out_channels = channels_at(resolution // 2, channel_base, channel_max)
+            tmp_channels, out_channels = widths[resolution], widths[resolution // 2]
             block = DiscriminatorBlock(
                 in_channels,
                 tmp_channels,
@@ -182,18 +198,18 @@ class Discriminator(nn.Module):
                 architecture=architecture,
                 conv_clamp=conv_clamp,
                 half=num_fp16_res > 0 and resolution >= max(half_from, 8),
+                resample_filter=resample_filter,
             )
             setattr(self, f"b{resolution}", block)
             in_channels = out_channels
-        channels = channels_at(4, channel_base, channel_max)
-        self.cmap_dim = (channels if cmap_dim is None else cmap_dim) if c_dim > 0 else 0
+        self.cmap_dim = (widths[4] if cmap_dim is None else cmap_dim) if c_dim > 0 else 0
         if c_dim > 0:
             self.mapping = MappingNetwork(
                 0, c_dim, self.cmap_dim, num_ws=None, w_avg_beta=None, **self.config["mapping_kwargs"]
             )
         epilogue = {"mbstd_group_size": 4, "mbstd_num_channels": 1} | self.config["epilogue_kwargs"]
         self.b4 = DiscriminatorEpilogue(
-            channels,
+            widths[4],
             out_features=self.cmap_dim or 1,
             resolution=4,
             img_channels=img_channels,

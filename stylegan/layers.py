@@ -4,6 +4,7 @@ Stored weights are unit-normal; the factor `gain / sqrt(fan_in) * lr_multiplier`
 `lr_multiplier` to the bias.
 """
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Literal
 
@@ -63,6 +64,7 @@ class Conv2dLayer(nn.Module):
         up: int = 1,
         down: int = 1,
         conv_clamp: float | None = None,
+        resample_filter: Sequence[float] = RESAMPLE_TAPS,
     ) -> None:
         super().__init__()
         self.activation = activation
@@ -71,7 +73,7 @@ class Conv2dLayer(nn.Module):
         self.conv_clamp = conv_clamp
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.resample_filter: Tensor
         self.padding = kernel_size // 2
         self.weight_gain = 1 / sqrt(in_channels * kernel_size**2)
@@ -85,8 +87,10 @@ class Conv2dLayer(nn.Module):
         elif self.down == 2:
             # downsample2d's padding and the convolution's, before the filter: the strided convolution then keeps
             # every second sample.
-            pad = self.padding + 1
-            x = torch.conv2d(upfirdn2d(x, self.resample_filter, padding=pad), weight, stride=2)
+            taps = self.resample_filter.shape[-1]
+            before, after = self.padding + (taps - 1) // 2, self.padding + (taps - 2) // 2
+            x = upfirdn2d(x, self.resample_filter, padding=(before, after, before, after))
+            x = torch.conv2d(x, weight, stride=2)
         elif self.up == 2:
             x = upsample2d(torch.conv2d(x, weight, padding=self.padding), self.resample_filter)
         else:
@@ -107,6 +111,7 @@ class SynthesisLayer(nn.Module):
         resolution: int,
         up: int = 1,
         conv_clamp: float | None = None,
+        resample_filter: Sequence[float] = RESAMPLE_TAPS,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -117,7 +122,7 @@ class SynthesisLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
-        self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.noise_const: Tensor
         self.resample_filter: Tensor
 

@@ -33,7 +33,7 @@ class _ScaledLinear(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z (N, z_dim) -> w, copied to (N, num_ws, w_dim)."""
+    """z (N, z_dim) -> w, copied to (N, num_ws, w_dim); without layers it stands in for one that is missing."""
 
     def __init__(self, z_dim: int, w_dim: int, num_ws: int, num_layers: int = 8, lr_multiplier: float = 0.01) -> None:
         super().__init__()
@@ -62,6 +62,11 @@ class MappingNetwork(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"The mapping network takes z of shape (N, {self.z_dim}); it was given {tuple(z.shape)}.")
+        if self.num_layers == 0:
+            raise ValueError(
+                "This generator came without a mapping network (PULSE's synthesis.pt alone), so it takes styles only;"
+                " load a folder that also holds mapping.pt."
+            )
         x = normalize_2nd_moment(z.float())
         for i in range(self.num_layers):
             x = F.leaky_relu(getattr(self, f"fc{i}")(x), 0.2)

@@ -41,6 +41,19 @@ def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
     return min(channel_base // resolution, channel_max)
 
 
+def channel_counts(
+    resolutions: Sequence[int], channel_base: int, channel_max: int, channels: Sequence[int] | None
+) -> list[int]:
+    """`channels`, or `channels_at` each resolution; ValueError unless there is one count for each."""
+    if channels is None:
+        return [channels_at(resolution, channel_base, channel_max) for resolution in resolutions]
+    if len(channels) != len(resolutions):
+        raise ValueError(
+            f"A {resolutions[-1]} px StyleGAN2 has {len(resolutions)} channel counts, not {len(channels)}."
+        )
+    return list(channels)
+
+
 class SynthesisBlock(nn.Module):
     """The layers of one resolution."""
 
@@ -55,24 +68,33 @@ class SynthesisBlock(nn.Module):
         architecture: Architecture,
         conv_clamp: float | None,
         half: bool,
+        resample_filter: Sequence[float],
     ) -> None:
         super().__init__()
         self.resolution = resolution
         self.architecture = architecture
         self.low_precision = half
         self.num_conv = 1 if in_channels == 0 else 2
-        self.register_buffer("resample_filter", setup_filter(RESAMPLE_TAPS))
+        self.register_buffer("resample_filter", setup_filter(resample_filter))
         self.resample_filter: Tensor
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn(out_channels, resolution, resolution))
         else:
-            self.conv0 = SynthesisLayer(in_channels, out_channels, w_dim, resolution, up=2, conv_clamp=conv_clamp)
+            self.conv0 = SynthesisLayer(
+                in_channels,
+                out_channels,
+                w_dim,
+                resolution,
+                up=2,
+                conv_clamp=conv_clamp,
+                resample_filter=resample_filter,
+            )
         self.conv1 = SynthesisLayer(out_channels, out_channels, w_dim, resolution, conv_clamp=conv_clamp)
         self.torgb = (
             ToRGBLayer(out_channels, img_channels, w_dim, conv_clamp) if is_last or architecture == "skip" else None
         )
         if in_channels != 0 and architecture == "resnet":
-            self.skip = Conv2dLayer(in_channels, out_channels, 1, bias=False, up=2)
+            self.skip = Conv2dLayer(in_channels, out_channels, 1, bias=False, up=2, resample_filter=resample_filter)
 
     def forward(
         self,
@@ -116,6 +138,8 @@ class SynthesisNetwork(nn.Module):
         architecture: 'skip' (an image at every resolution, summed), 'resnet' or 'orig'.
         num_fp16_res: how many of the highest resolutions run in half precision on a GPU.
         conv_clamp: clamp of the convolutions' outputs; None for none.
+        resample_filter: taps of the filter between resolutions.
+        channels: feature maps at 4, 8, ... R, instead of what `channel_base` and `channel_max` give.
     """
 
     def __init__(
@@ -128,6 +152,8 @@ class SynthesisNetwork(nn.Module):
         architecture: Architecture = "skip",
         num_fp16_res: int = 0,
         conv_clamp: float | None = None,
+        resample_filter: Sequence[float] = RESAMPLE_TAPS,
+        channels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_architecture(architecture)
@@ -137,9 +163,9 @@ class SynthesisNetwork(nn.Module):
         self.block_resolutions = block_resolutions(img_resolution)
         self.num_ws = 2 * len(self.block_resolutions)
         half_from = img_resolution if num_fp16_res == 0 else img_resolution >> (num_fp16_res - 1)
+        widths = channel_counts(self.block_resolutions, channel_base, channel_max, channels)
         in_channels = 0
-        for resolution in self.block_resolutions:
-            out_channels = channels_at(resolution, channel_base, channel_max)
+        for resolution, out_channels in zip(self.block_resolutions, widths, strict=True):
             block = SynthesisBlock(
                 in_channels,
                 out_channels,
@@ -150,6 +176,7 @@ class SynthesisNetwork(nn.Module):
                 architecture=architecture,
                 conv_clamp=conv_clamp,
                 half=num_fp16_res > 0 and resolution >= max(half_from, 8),
+                resample_filter=resample_filter,
             )
             setattr(self, f"b{resolution}", block)
             in_channels = out_channels

@@ -5,13 +5,13 @@ goes into `NAME.gaussian_fit.safetensors` beside NAME, with a fingerprint of the
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from stylegan.formats.whole_file import write_tensors
 
 _SUFFIX = "gaussian_fit.safetensors"
 
@@ -33,15 +33,9 @@ def read(mapping: nn.Module, source: Path) -> dict[str, Tensor] | None:
 
 def write(mapping: nn.Module, source: Path, fit: dict[str, Tensor]) -> bool:
     """Keep a fit beside `source`, whole or not at all; False where that place cannot be written."""
-    path = _path(source)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(
-            {k: v.cpu().contiguous() for k, v in fit.items()}, beside, metadata={"mapping": _fingerprint(mapping)}
-        )
-        os.replace(beside, path)
-    except (OSError, SafetensorError):
-        beside.unlink(missing_ok=True)
+        write_tensors(_path(source), fit, {"mapping": _fingerprint(mapping)})
+    except OSError:
         return False
     return True
 

@@ -12,20 +12,22 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from torch import Tensor
 
 from stylegan import stylegan1, stylegan2
 from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
-
-Network = stylegan1.Generator | stylegan2.Generator | Discriminator
+from stylegan.formats.assemble import DERIVED, Entry, Network, assemble
+from stylegan.formats.source import printable
+from stylegan.formats.whole_file import write_tensors
 
 _FORMAT = "pulse-stylegan"
 _CLASSES: dict[str, type[Any]] = {
     cls.architecture: cls for cls in (stylegan1.Generator, stylegan2.Generator, Discriminator)
 }
-# Buffers that follow from the architecture are not stored.
-_DERIVED = ("resample_filter",)
+# A header of a thousand tensors takes a hundred kilobytes.
+_MAX_HEADER = 4_000_000
+_MAX_CONFIG = 20_000
 
 
 def recognises(path: Path) -> bool:
@@ -46,14 +48,10 @@ def save(network: Network, path: str | os.PathLike[str], dtype: torch.dtype = to
         dtype: the type that floating-point tensors are stored in; float16 halves the file.
     """
     path = Path(path)
-    tensors = {
-        name: tensor.detach().to("cpu", dtype).contiguous()
-        for name, tensor in network.state_dict().items()
-        if not name.endswith(_DERIVED)
-    }
+    tensors = {name: tensor.to(dtype) for name, tensor in network.state_dict().items() if not name.endswith(DERIVED)}
     fit = getattr(network, "gaussian_fit", None)
     if fit is not None:
-        tensors |= {f"gaussian_fit.{k}": v.detach().to("cpu", torch.float32).contiguous() for k, v in fit.items()}
+        tensors |= {f"gaussian_fit.{k}": v.float() for k, v in fit.items()}
     metadata = {
         "format": _FORMAT,
         "version": "1",
@@ -61,12 +59,19 @@ def save(network: Network, path: str | os.PathLike[str], dtype: torch.dtype = to
         "config": json.dumps(network.config),
         "name": network.name or path.stem,
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, beside, metadata=metadata)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_tensors(path, tensors, metadata)
+
+
+class _Record:
+    """A tensor of an open safetensors file."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self._name = file, name
+        self.shape: tuple[int, ...] = tuple(file.get_slice(name).get_shape())
+
+    def read(self) -> Tensor:
+        # A copy: the network must not change when the file does.
+        return self._file.get_tensor(self._name).to(torch.float32, copy=True)
 
 
 def load(path: Path) -> Network:
@@ -75,55 +80,51 @@ def load(path: Path) -> Network:
     Raises:
         CheckpointError: if the file is damaged, of another format, or does not fit its own description.
     """
+    with path.open("rb") as head:
+        length = int.from_bytes(head.read(8), "little")
+    if length > min(_MAX_HEADER, path.stat().st_size):
+        raise CheckpointError(f"{path} cannot be read as a safetensors file (its header is too long); fetch it again.")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise CheckpointError(
-                    f"{path} is a safetensors file of something else; give one that `stylegan.save` wrote."
-                )
-            if metadata.get("version") != "1":
-                raise CheckpointError(
-                    f"{path} is of version {metadata.get('version')} of this format; a newer pulse may read it."
-                )
-            network = _build(path, metadata)
-            expected = {k: v for k, v in network.state_dict().items() if not k.endswith(_DERIVED)}
-            names = set(file.keys())
-            fit_names = {"gaussian_fit.mean", "gaussian_fit.std"} & names
-            _check_names(path, set(expected), names - fit_names)
-            state = {}
-            for name, target in expected.items():
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != tuple(target.shape):
-                    raise CheckpointError(
-                        f"{path} holds {name} of shape {shape}, but its own description asks for"
-                        f" {tuple(target.shape)}; the file is damaged."
-                    )
-                state[name] = file.get_tensor(name).float()
-            fit = {name.split(".")[1]: file.get_tensor(name).float() for name in fit_names}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as a safetensors file ({error}); fetch it again.") from error
-    network.load_state_dict(state, strict=False)
-    if len(fit) == 2 and not isinstance(network, Discriminator):
-        network.gaussian_fit = fit
-    network.name = metadata.get("name", path.stem)
-    return network.eval().requires_grad_(False)
+            return _load(path, file)
+    except CheckpointError:
+        raise
+    except (SafetensorError, OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = printable(" ".join(str(error).split()))
+        raise CheckpointError(f"{path} cannot be read as a safetensors file ({reason}); fetch it again.") from error
 
 
-def _build(path: Path, metadata: dict[str, str]) -> Network:
+def _load(path: Path, file: Any) -> Network:
+    metadata = file.metadata() or {}
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file of something else; give one that `stylegan.save` wrote.")
+    if metadata.get("version") != "1":
+        version = printable(str(metadata.get("version")))
+        raise CheckpointError(f"{path} is of version {version} of this format; a newer pulse may read it.")
     architecture = metadata.get("architecture", "")
     if architecture not in _CLASSES:
-        raise CheckpointError(f"{path} holds a network of architecture {architecture!r}, which this version lacks.")
-    try:
-        config = json.loads(metadata["config"])
-        network: Network = _CLASSES[architecture](**config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} describes its network in a way that cannot be built ({error}).") from error
+        raise CheckpointError(
+            f"{path} holds a network of architecture {printable(architecture)!r}, which this version lacks."
+        )
+    records = {name: _Record(file, name) for name in file.keys()}  # noqa: SIM118
+    fit = {part: records.pop(f"gaussian_fit.{part}", None) for part in ("mean", "std")}
+    entries = {name: Entry(record) for name, record in records.items()}
+    network: Network = assemble(path, _CLASSES[architecture], _config(path, metadata), entries)
+    if not isinstance(network, Discriminator) and fit["mean"] is not None and fit["std"] is not None:
+        kept = {part: record.read() for part, record in fit.items() if record is not None}
+        if any(values.shape != (network.w_dim,) for values in kept.values()):
+            raise CheckpointError(f"{path} holds a gaussian fit of another length than {network.w_dim}; it is damaged.")
+        network.gaussian_fit = kept
+    network.name = printable(metadata.get("name", path.stem))
     return network
 
 
-def _check_names(path: Path, expected: set[str], present: set[str]) -> None:
-    missing, unknown = sorted(expected - present), sorted(present - expected)
-    if missing or unknown:
-        what = f"lacks {missing[0]}" if missing else f"holds {unknown[0]}, which its network does not have"
-        raise CheckpointError(f"{path} {what}; the file is damaged or was written by another version.")
+def _config(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    text = metadata.get("config", "")
+    try:
+        config = json.loads(text) if len(text) <= _MAX_CONFIG else None
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} describes its network in a way that cannot be built (no JSON); it is damaged.")
+    return config

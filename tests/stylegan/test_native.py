@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import stylegan
 from stylegan import CheckpointError, Discriminator, stylegan1
-from stylegan.formats import native
+from stylegan.formats import native, whole_file
 from stylegan.stylegan2 import Generator
 
 SMALL = {"channel_base": 128, "channel_max": 8}
@@ -128,8 +128,14 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(native.os, "replace", fail)
+    monkeypatch.setattr(whole_file.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         stylegan.save(_generator(), path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_saved_file_is_as_open_as_any_other_new_file(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"")
+    stylegan.save(_generator(), tmp_path / "net.safetensors")
+    assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
