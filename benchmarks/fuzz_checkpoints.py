@@ -98,13 +98,13 @@ def mutate(content: bytes, places: list[int], draw: random.Random) -> bytes:
     return bytes(data)
 
 
-def fuzz(count: int, seed: int, slow: float = 20.0) -> Counter[str]:
+def fuzz(count: int, seed: int, slow: float = 5.0) -> Counter[str]:
     """Load `count` damaged files.
 
     Args:
         count: how many.
         seed: of the damages; input number i depends on seed + i alone.
-        slow: seconds after which an input counts as a failure.
+        slow: seconds of computing after which an input counts as a failure.
 
     Returns:
         How often each outcome came: "loaded", "refused".
@@ -127,10 +127,11 @@ def fuzz(count: int, seed: int, slow: float = 20.0) -> Counter[str]:
             whole = name.removesuffix(".pt") in PULSE
             path = folder / name if whole else folder / "damaged"
             path.write_bytes(mutate(content, places, draw))
-            begun = time.perf_counter()
+            # Of this process alone: how busy the machine is says nothing about the file.
+            begun = time.process_time()
             outcomes[_outcome(folder if whole else path, draw.choice(_WHICH), number)] += 1
-            if time.perf_counter() - begun > slow:
-                raise AssertionError(f"Input {number} ({name}) took {time.perf_counter() - begun:.1f} s.")
+            if time.process_time() - begun > slow:
+                raise AssertionError(f"Input {number} ({name}) took {time.process_time() - begun:.1f} s.")
             if whole:
                 path.write_bytes(content)
     finally:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(text: str, total: float | None, start: float = 0, data: bool = False) -> Iterator[Callable[[float], None]]:
+def progress(text: str, total: float | None, start: int = 0, data: bool = False) -> Iterator[Callable[[float], None]]:
     """Draws a bar on stderr if that is a terminal; yields a function that moves it on.
 
     Args:

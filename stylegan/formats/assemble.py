@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from stylegan import stylegan1, stylegan2
 from stylegan.discriminator import Discriminator
@@ -95,33 +96,63 @@ def assemble(
     if missing or unknown:
         what = f"lacks {missing[0]}" if missing else f"holds {printable(unknown[0])}, which its network does not have"
         raise CheckpointError(f"{path} {what}; the file is damaged or was written by another version.")
+    # Of what needs no turning the shape is known before it is read.
     for name, entry in entries.items():
+        if entry.transform is None:
+            _check_shape(path, name, entry.record.shape, wanted[name])
+    state: dict[str, Tensor] = {}
+    for name, target in wanted.items():
+        if name not in entries:
+            state[name] = torch.zeros(target.shape)
+            continue
         try:
-            shape = entry.shape
-        except RuntimeError:
-            shape = tuple(entry.record.shape)
-        if shape != tuple(wanted[name].shape):
+            state[name] = entries[name].read()
+        except (RuntimeError, IndexError) as error:
             raise CheckpointError(
-                f"{path} holds {name} of shape {shape}, but its own description asks for"
-                f" {tuple(wanted[name].shape)}; the file is damaged."
-            )
-    state = {
-        name: entries[name].read() if name in entries else torch.zeros(tensor.shape) for name, tensor in wanted.items()
-    }
+                f"{path} holds {name} in a shape that makes no sense; the file is damaged."
+            ) from error
+        _check_shape(path, name, state[name].shape, target)
     network.load_state_dict(state, strict=False, assign=True)
-    _fill_filters(network)
     return network.eval().requires_grad_(False)
 
 
+def _check_shape(path: Path, name: str, shape: Sequence[int], target: Tensor) -> None:
+    if tuple(shape) != tuple(target.shape):
+        raise CheckpointError(
+            f"{path} holds {name} of shape {tuple(shape)}, but its own description asks for {tuple(target.shape)}; the"
+            " file is damaged."
+        )
+
+
+class _WithoutMemory(TorchFunctionMode):
+    """While a network is constructed, its weights are made on the meta device: shapes without memory.
+
+    `torch.device("meta")` does as much, but computes with such tensors by way of two seconds of imports.
+    """
+
+    _FACTORIES = (torch.randn, torch.zeros, torch.ones, torch.empty)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in self._FACTORIES:
+            return torch.empty(*args, device="meta")
+        if func is torch.full:
+            return torch.empty(args[0], device="meta")
+        if func in (torch.Tensor.__truediv__, torch.Tensor.div) and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def lay_out(path: Path, cls: type[_NetworkT], config: dict[str, Any]) -> _NetworkT:
-    """The network on the meta device: shapes without memory. CheckpointError if the configuration is senseless."""
+    """The network with weights of shape but no memory; its filters are real. CheckpointError for a senseless config."""
     try:
         _check_numbers(config)
         if not 4 <= config["img_resolution"] <= _MAX_RESOLUTION:
             raise ValueError(f"a resolution of {config['img_resolution']}")
         if config.get("mapping_kwargs", {}).get("num_layers", 0) > _MAX_LAYERS:
             raise ValueError(f"more than {_MAX_LAYERS} layers")
-        with torch.device("meta"):
+        with _WithoutMemory():
             return cls(**config)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError) as error:
         reason = printable(" ".join(str(error).split()))
@@ -155,18 +186,6 @@ def filter_option(row: Sequence[float]) -> dict[str, Any]:
     """The option for a filter between resolutions; none for the usual one."""
     usual = [float(tap) for tap in row] == [float(tap) for tap in RESAMPLE_TAPS]
     return {} if usual else {"resample_filter": list(row)}
-
-
-def _fill_filters(network: Network) -> None:
-    if isinstance(network, stylegan1.Generator):
-        row: Sequence[float] = (1, 2, 1)
-    elif isinstance(network, Discriminator):
-        row = network.config["resample_filter"]
-    else:
-        row = network.config["synthesis_kwargs"].get("resample_filter", RESAMPLE_TAPS)
-    for module in network.modules():
-        if DERIVED in module._buffers:
-            module.register_buffer(DERIVED, setup_filter(row))
 
 
 def _check_numbers(value: Any, depth: int = 0) -> None:

