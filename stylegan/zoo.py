@@ -47,8 +47,8 @@ def _official(file: str, resolution: int, megabytes: int) -> Model:
 # The sizes of the official files follow from their networks: two generators, a discriminator, four bytes a number.
 _TRANSFER = "transfer-learning-source-nets/"
 MODELS = (
-    Model("default", 128, 8, "Apache-2.0", file="portraits128.safetensors"),
-    Model("portraits128", 128, 8, "Apache-2.0", file="portraits128.safetensors"),
+    Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
+    Model("portraits128", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
     _official("ffhq.pkl", 1024, 381),
     _official("metfaces.pkl", 1024, 381),
     _official("afhqcat.pkl", 512, 364),
