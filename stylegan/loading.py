@@ -119,7 +119,7 @@ def _value(source: Source) -> Any:
     try:
         value = reader(source)
     except CheckpointError as error:
-        if protocol == b"\x80" or "wants to call" in str(error):
+        if protocol == b"\x80" or "not a file of plain tensors" in str(error):
             raise
         raise CheckpointError(f"{source.path} is in no checkpoint format that can be read; give {_FORMATS}.") from error
     if torch_archive.is_legacy_mark(value):

@@ -11,7 +11,7 @@ from stylegan.errors import CheckpointError
 from stylegan.formats import torch_archive
 from stylegan.formats.assemble import DERIVED, Entry, Reading, assemble, filter_option, taps, widths
 from stylegan.formats.plain_values import PlainObject
-from stylegan.formats.source import Source, StoredTensor, printable
+from stylegan.formats.source import Source, StoredTensor, explain, printable
 from stylegan.stylegan2 import Generator, block_resolutions
 
 _MAX_MODULES = 2000
@@ -47,9 +47,8 @@ def load(source: Source, value: dict[str, Any], which: str) -> Reading:
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, CheckpointError):
             raise
-        reason = printable(f"{type(error).__name__} {' '.join(str(error).split())}")
         raise CheckpointError(
-            f"{source.path} holds a {which} that is no StyleGAN2 as it is known here ({reason}); it was not loaded."
+            f"{source.path} holds a {which} that is no StyleGAN2 that is known here ({explain(error)})."
         ) from error
     network: Generator | Discriminator
     if which == "D":

@@ -169,7 +169,7 @@ class _Machine:
             kind = plain_values.STORAGE_NAMES.get(full)
         if kind is None:
             self.source.refuse(full)
-        self.push(plain_values.Name(kind))
+        self.push(plain_values.Name(kind, full))
 
     def call(self) -> None:
         target, arguments = self.pop_tuple(2)
@@ -185,7 +185,7 @@ class _Machine:
 
     def persistent_id(self) -> None:
         if self.by_key is None:
-            self.source.refuse("a persistent id")
+            self.source.unsupported("references to things outside it")
         self.push(plain_values.storage_reference(self.source, self.by_key, self.pop()))
 
     def old_class(self) -> None:
@@ -193,7 +193,7 @@ class _Machine:
         self.source.refuse(f"{module}.{name}")
 
     def refuse(self, what: str) -> None:
-        self.source.refuse(f"pickle's {what}")
+        self.source.unsupported(what)
 
 
 def _protocol(p: _Machine) -> None:
@@ -287,12 +287,12 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"b": _Machine.build,
     b"Q": _Machine.persistent_id,
     b"i": _Machine.old_class,
-    b"o": lambda p: p.refuse("instruction OBJ"),
-    b"\x92": lambda p: p.refuse("instruction NEWOBJ_EX"),
-    b"P": lambda p: p.refuse("persistent id"),
-    b"\x82": lambda p: p.refuse("extension registry"),
-    b"\x83": lambda p: p.refuse("extension registry"),
-    b"\x84": lambda p: p.refuse("extension registry"),
-    b"\x97": lambda p: p.refuse("buffers outside the file"),
-    b"\x98": lambda p: p.refuse("buffers outside the file"),
+    b"o": lambda p: p.refuse("the instruction OBJ"),
+    b"\x92": lambda p: p.refuse("the instruction NEWOBJ_EX"),
+    b"P": lambda p: p.refuse("references to things outside it"),
+    b"\x82": lambda p: p.refuse("the registry of extensions"),
+    b"\x83": lambda p: p.refuse("the registry of extensions"),
+    b"\x84": lambda p: p.refuse("the registry of extensions"),
+    b"\x97": lambda p: p.refuse("buffers outside it"),
+    b"\x98": lambda p: p.refuse("buffers outside it"),
 }

@@ -13,9 +13,10 @@ from stylegan.formats.source import ITEM_SIZES, MAX_DIMENSIONS, Source, Span, St
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """One of the names below, as a value."""
+    """One of the names below, as a value: what it stands for, and the name in the file."""
 
     kind: str
+    name: str
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def call(source: Source, target: Any, arguments: Any) -> Any:
     if type(target) is not Name or type(arguments) is not tuple:
         raise TypeError
     if target.kind not in _CALLS:
-        source.refuse(target.kind)
+        source.refuse(target.name)
     return _CALLS[target.kind](source, *arguments)
 
 
@@ -90,7 +91,7 @@ def new(source: Source, target: Any, arguments: Any) -> Any:
     if target.kind == "dict":
         return {}
     if target.kind not in _OBJECTS:
-        source.refuse(target.kind)
+        source.refuse(target.name)
     return PlainObject(target.kind)
 
 
@@ -189,7 +190,7 @@ def _parameter(source: Source, tensor: Any, *_: Any) -> StoredTensor:
 
 
 def _array(source: Source, kind: Any, shape: Any, code: Any) -> StoredArray:
-    if kind != Name("numpy.ndarray"):
+    if type(kind) is not Name or kind.kind != "numpy.ndarray":
         raise TypeError
     return StoredArray(source)
 

@@ -11,7 +11,7 @@ from stylegan.errors import CheckpointError
 from stylegan.formats import torch_archive
 from stylegan.formats.assemble import Entry, Reading, assemble
 from stylegan.formats.plain_pickle import read_pickle
-from stylegan.formats.source import Source, StoredTensor, printable
+from stylegan.formats.source import Source, StoredTensor, explain
 
 _SYNTHESIS, _MAPPING, _FIT = "synthesis.pt", "mapping.pt", "gaussian_fit.pt"
 _FORMAT = "PULSE (StyleGAN1)"
@@ -113,7 +113,7 @@ def _assemble(path: Path, synthesis: _State, mapping: _State) -> stylegan1.Gener
             "synthesis_kwargs": {"channels": channels},
         }
     except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(f"{path} is no StyleGAN1 in PULSE's form (it lacks {printable(str(error))}).") from error
+        raise CheckpointError(f"{path} is no StyleGAN1 in PULSE's form ({explain(error)}).") from error
     layers = [f"synthesis.b{r}.conv{i}.noise_const" for r in resolutions for i in (0, 1)]
     generator = assemble(path, stylegan1.Generator, config, entries, ["mapping.w_avg", *layers])
     # The noise maps are ours, since the files have none; a fixed seed makes every load the same network.

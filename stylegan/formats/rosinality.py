@@ -9,7 +9,7 @@ import torch
 from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
 from stylegan.formats.assemble import Entry, Reading, assemble, filter_option, taps, widths
-from stylegan.formats.source import Source, StoredTensor, printable
+from stylegan.formats.source import Source, StoredTensor, explain, printable
 from stylegan.stylegan2 import Generator
 
 _KEYS = {"G": "g", "D": "d", "G_ema": "g_ema"}
@@ -48,9 +48,8 @@ def load(source: Source, value: dict[str, Any], which: str) -> Reading:
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, CheckpointError):
             raise
-        reason = printable(f"{type(error).__name__} {' '.join(str(error).split())}")
         raise CheckpointError(
-            f"{source.path} holds a {key} that is no StyleGAN2 in rosinality's form ({reason}); it was not loaded."
+            f"{source.path} holds a {key} that is no StyleGAN2 in rosinality's form ({explain(error)})."
         ) from error
     used = {key} | ({"latent_avg"} if which != "D" else set())
     ignored = [printable(str(name)) for name in value if name not in used]

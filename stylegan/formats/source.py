@@ -70,6 +70,13 @@ class Source:
             " run, and it was not loaded."
         )
 
+    def unsupported(self, what: str) -> NoReturn:
+        """Raise CheckpointError for a file that uses a part of the pickle format that is not for data."""
+        raise CheckpointError(
+            f"{self.path} uses {what}, as no StyleGAN checkpoint does, so it is not a file of plain tensors; nothing in"
+            " it was run, and it was not loaded."
+        )
+
     def read_into(self, start: int, target: Tensor) -> None:
         """Fill a one-dimensional uint8 tensor with the bytes from `start` on."""
         length = target.numel()
@@ -85,6 +92,13 @@ def printable(name: str) -> str:
     """A name out of a file as it may be shown on a terminal: short, in one line, without control characters."""
     name = name if len(name) <= 100 else name[:97] + "..."
     return "".join(c if c.isprintable() and c != "`" else "?" for c in name)
+
+
+def explain(error: Exception) -> str:
+    """What an error of Python's says about a file, for a sentence in brackets."""
+    if isinstance(error, KeyError) and error.args:
+        return f"it lacks {printable(str(error.args[0]))}"
+    return printable(" ".join(str(error).split())) if isinstance(error, ValueError) else type(error).__name__
 
 
 @dataclass(slots=True)

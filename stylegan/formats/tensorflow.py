@@ -11,7 +11,7 @@ from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
 from stylegan.formats.assemble import Entry, Reading, Record, assemble, filter_option, widths
 from stylegan.formats.plain_values import PlainObject
-from stylegan.formats.source import Source, StoredArray, printable
+from stylegan.formats.source import Source, StoredArray, explain
 from stylegan.stylegan2 import Generator
 
 _KIND = "dnnlib.tflib.network.Network"
@@ -57,9 +57,8 @@ def load(source: Source, value: tuple[Any, ...], which: str) -> Reading:
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, CheckpointError):
             raise
-        reason = printable(f"{type(error).__name__} {' '.join(str(error).split())}")
         raise CheckpointError(
-            f"{source.path} holds a {which} that is no StyleGAN2 as it is known here ({reason}); it was not loaded."
+            f"{source.path} holds a {which} that is no StyleGAN2 that is known here ({explain(error)})."
         ) from error
     others = [name for name, place in (("G", 0), ("D", 1), ("Gs", 2)) if place != _PLACES[which]]
     return Reading(result, "NVIDIA pickle (TensorFlow)", [*others, "build_module_src"])

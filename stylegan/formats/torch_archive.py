@@ -15,7 +15,7 @@ _LEGACY_MARK = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _ZIP_MARK = b"PK\x03\x04"
 # Of the list of files in an archive; a thousand tensors take a hundred kilobytes.
-_MAX_DIRECTORY = 4_000_000
+_MAX_DIRECTORY = 1_000_000
 
 
 def is_zip(source: Source) -> bool:

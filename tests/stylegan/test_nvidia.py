@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import stylegan
+from benchmarks.loading import measure
 from benchmarks.nvidia_writer import write_nvidia
 from stylegan import CheckpointError, Discriminator
 from stylegan.loading import read
@@ -175,3 +176,14 @@ def test_source_code_in_a_pickle_is_not_even_read(tmp_path: Path) -> None:
     (tmp_path / "n.pkl").write_bytes(content.replace(b"raise SystemExit\n" * 500, b"\xff" * 8500))
     assert stylegan.load(tmp_path / "n.pkl").img_resolution == 8
     assert pickle.PROTO in content[:1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's record of a process's memory")
+def test_a_1024_px_file_is_held_in_memory_once(tmp_path: Path) -> None:
+    options = {"num_fp16_res": 4, "conv_clamp": 256}
+    write_nvidia(tmp_path / "small.pkl", {"G_ema": Generator(8, 0, 8, 16, synthesis_kwargs=SMALL)})
+    write_nvidia(tmp_path / "large.pkl", {"G_ema": Generator(512, 0, 512, 1024, synthesis_kwargs=options)})
+    size = (tmp_path / "large.pkl").stat().st_size
+    assert size > 100_000_000
+    _, grown = measure(tmp_path / "large.pkl", "stylegan.load", tmp_path / "small.pkl")
+    assert 0.5 * size < grown < 1.5 * size
