@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from stylegan import console
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with the given arguments (`sys.argv[1:]` by default) and returns its exit code.
@@ -14,27 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all done. 2: something could not be done, with a sentence on stderr for each thing. 130: ended by Ctrl-C, with
     the best found so far written.
     """
-    try:
-        import typer  # noqa: F401
-    except ImportError:
-        return _fail('The command pulse needs its extra packages; install them with pip install "pulse[cli]".')
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = _app()(arguments or ["--help"], standalone_mode=False, prog_name="pulse")
-        return code if isinstance(code, int) else 0
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        # Of a command line that cannot be parsed, typer knows the sentence.
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        expected = isinstance(error, (ValueError, OSError)) or hasattr(error, "format_message")
-        return _fail(message if expected else f"{type(error).__name__}: {message}")
-
-
-def _fail(message: str) -> int:
-    sentence = " ".join(message.split())
-    print(sentence if sentence.endswith(".") else f"{sentence}.", file=sys.stderr)
-    return 2
+    return console.run("pulse", _app, arguments)
 
 
 def _app() -> Any:

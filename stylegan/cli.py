@@ -3,10 +3,11 @@
 # No `from __future__ import annotations` here: typer reads the annotations, which name things imported in a function.
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+
+from stylegan import console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,27 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done. 2: it could not be done, with a sentence on stderr. 130: ended by Ctrl-C.
     """
-    try:
-        import typer  # noqa: F401
-    except ImportError:
-        return _fail('The command stylegan needs its extra packages; install them with pip install "pulse[cli]".')
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = _app()(arguments or ["--help"], standalone_mode=False, prog_name="stylegan")
-        return code if isinstance(code, int) else 0
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        # Of a command line that cannot be parsed, typer knows the sentence.
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        expected = isinstance(error, (ValueError, OSError)) or hasattr(error, "format_message")
-        return _fail(message if expected else f"{type(error).__name__}: {message}")
-
-
-def _fail(message: str) -> int:
-    sentence = " ".join(message.split())
-    print(sentence if sentence.endswith(".") else f"{sentence}.", file=sys.stderr)
-    return 2
+    return console.run("stylegan", _app, arguments)
 
 
 def _app() -> Any:
