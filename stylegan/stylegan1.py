@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuda_ops import adain, setup_filter, upfirdn2d
+from stylegan.generator import GeneratorBase, check_styles
 from stylegan.layers import NoiseMode, check_noise, layer_noise, normalize_2nd_moment
 from stylegan.mapping import truncate
 from stylegan.stylegan2 import block_resolutions, channels_at
@@ -176,11 +176,7 @@ class SynthesisNetwork(nn.Module):
 
         `force_fp32` changes nothing: StyleGAN1 runs in float32 always.
         """
-        if ws.ndim != 3 or ws.shape[1] != self.num_ws or ws.shape[2] != self.w_dim:
-            raise ValueError(
-                f"The synthesis network takes styles of shape (N, {self.num_ws}, {self.w_dim});"
-                f" it was given {tuple(ws.shape)}."
-            )
+        check_styles(ws, self.num_ws, self.w_dim)
         noise = None if noise is None else list(noise)
         check_noise(noise, self.noise_shapes)
         styles = ws.float().unbind(dim=1)
@@ -193,7 +189,7 @@ class SynthesisNetwork(nn.Module):
         return F.conv2d(x, self.torgb_weight / sqrt(x.shape[1]), self.torgb_bias)
 
 
-class Generator(nn.Module):
+class Generator(GeneratorBase):
     """StyleGAN1: z (N, z_dim) -> images (N, img_channels, R, R) in about [-1, 1].
 
     Args:
@@ -206,6 +202,8 @@ class Generator(nn.Module):
     """
 
     architecture = "stylegan1"
+    mapping: MappingNetwork
+    synthesis: SynthesisNetwork
 
     def __init__(
         self,
@@ -216,8 +214,7 @@ class Generator(nn.Module):
         mapping_kwargs: dict[str, Any] | None = None,
         synthesis_kwargs: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.config: dict[str, Any] = {
+        config: dict[str, Any] = {
             "z_dim": z_dim,
             "w_dim": w_dim,
             "img_resolution": img_resolution,
@@ -225,32 +222,6 @@ class Generator(nn.Module):
             "mapping_kwargs": dict(mapping_kwargs or {}),
             "synthesis_kwargs": dict(synthesis_kwargs or {}),
         }
-        self.name = ""
-        self.source: Path | None = None
-        self.gaussian_fit: dict[str, Tensor] | None = None
-        self.z_dim = z_dim
-        self.c_dim = 0
-        self.w_dim = w_dim
-        self.img_resolution = img_resolution
-        self.img_channels = img_channels
-        self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **self.config["synthesis_kwargs"])
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(z_dim, w_dim, self.num_ws, **self.config["mapping_kwargs"])
-
-    @property
-    def noise_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(height, width) of each noise map that `synthesis` takes."""
-        return self.synthesis.noise_shapes
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None = None,
-        truncation_psi: float = 1,
-        truncation_cutoff: int | None = None,
-        noise_mode: NoiseMode = "const",
-        **synthesis_kwargs: Any,
-    ) -> Tensor:
-        """Images of latents; see `MappingNetwork.forward` and `SynthesisNetwork.forward`."""
-        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        return self.synthesis(ws, noise_mode=noise_mode, **synthesis_kwargs)
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **config["synthesis_kwargs"])
+        mapping = MappingNetwork(z_dim, w_dim, synthesis.num_ws, **config["mapping_kwargs"])
+        super().__init__(config, mapping, synthesis)

@@ -11,7 +11,7 @@ from stylegan.errors import CheckpointError
 from stylegan.formats import torch_archive
 from stylegan.formats.assemble import DERIVED, Entry, Reading, assemble, filter_option, taps, widths
 from stylegan.formats.plain_values import PlainObject
-from stylegan.formats.source import Source, StoredTensor, explain, printable
+from stylegan.formats.source import Source, StoredTensor, printable
 from stylegan.stylegan2 import Generator, block_resolutions
 
 _MAX_MODULES = 2000
@@ -40,16 +40,10 @@ def load(source: Source, value: dict[str, Any], which: str) -> Reading:
     if which not in trees:
         raise CheckpointError(f"{source.path} holds no network {which}; it has {', '.join(trees)}.")
     tree = trees[which]
-    try:
+    with source.making_sense(f"holds a {which} that is no StyleGAN2 that is known here"):
         _check_options(tree)
         entries = {name: Entry(tensor) for name, tensor in _tensors(tree) if not name.endswith(DERIVED)}
         config = _discriminator_config(tree) if which == "D" else _generator_config(tree)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{source.path} holds a {which} that is no StyleGAN2 that is known here ({explain(error)})."
-        ) from error
     network: Generator | Discriminator
     if which == "D":
         network = assemble(source.path, Discriminator, config, entries)

@@ -9,7 +9,7 @@ import torch
 from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
 from stylegan.formats.assemble import Entry, Reading, assemble, filter_option, taps, widths
-from stylegan.formats.source import Source, StoredTensor, explain, printable
+from stylegan.formats.source import Source, StoredTensor, printable
 from stylegan.stylegan2 import Generator
 
 _KEYS = {"G": "g", "D": "d", "G_ema": "g_ema"}
@@ -41,16 +41,10 @@ def load(source: Source, value: dict[str, Any], which: str) -> Reading:
         present = [name for name in _KEYS.values() if _is_network(value.get(name))]
         raise CheckpointError(f"{source.path} holds no network {key}, for {which}; it has {', '.join(present)}.")
     state = {str(name).removeprefix("module."): tensor for name, tensor in value[key].items()}
-    try:
+    with source.making_sense(f"holds a {key} that is no StyleGAN2 in rosinality's form"):
         if not all(isinstance(tensor, StoredTensor) for tensor in state.values()):
             raise TypeError("something other than tensors")
         network = _discriminator(source, state) if which == "D" else _generator(source, state, value.get("latent_avg"))
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{source.path} holds a {key} that is no StyleGAN2 in rosinality's form ({explain(error)})."
-        ) from error
     used = {key} | ({"latent_avg"} if which != "D" else set())
     ignored = [printable(str(name)) for name in value if name not in used]
     if which != "D" and "latent_avg" not in value:

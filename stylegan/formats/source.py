@@ -1,6 +1,7 @@
 """An open checkpoint file, what lies in it by position, and the sentences for a file that is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -76,6 +77,16 @@ class Source:
             f"{self.path} uses {what}, as no StyleGAN checkpoint does, so it is not a file of plain tensors; nothing in"
             " it was run, and it was not loaded."
         )
+
+    @contextmanager
+    def making_sense(self, otherwise: str) -> Iterator[None]:
+        """Within this, what Python objects to in a description becomes a CheckpointError "FILE `otherwise` (why)."."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.path} {otherwise} ({explain(error)}).") from error
 
     def read_into(self, start: int, target: Tensor) -> None:
         """Fill a one-dimensional uint8 tensor with the bytes from `start` on."""

@@ -11,7 +11,7 @@ from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
 from stylegan.formats.assemble import Entry, Reading, Record, assemble, filter_option, widths
 from stylegan.formats.plain_values import PlainObject
-from stylegan.formats.source import Source, StoredArray, explain
+from stylegan.formats.source import Source, StoredArray
 from stylegan.stylegan2 import Generator
 
 _KIND = "dnnlib.tflib.network.Network"
@@ -50,16 +50,10 @@ def load(source: Source, value: tuple[Any, ...], which: str) -> Reading:
     network = value[_PLACES[which]] if len(value) == 3 else None
     if not isinstance(network, PlainObject) or network.kind != _KIND:
         raise CheckpointError(f"{source.path} is no tuple (G, D, Gs) of networks; give a StyleGAN2 pickle.")
-    try:
+    with source.making_sense(f"holds a {which} that is no StyleGAN2 that is known here"):
         variables, options = _flatten(source, network)
         _check(source, variables, options, network.state.get("version"))
         result = _discriminator(source, variables, options) if which == "D" else _generator(source, variables, options)
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{source.path} holds a {which} that is no StyleGAN2 that is known here ({explain(error)})."
-        ) from error
     others = [name for name, place in (("G", 0), ("D", 1), ("Gs", 2)) if place != _PLACES[which]]
     return Reading(result, "NVIDIA pickle (TensorFlow)", [*others, "build_module_src"])
 
