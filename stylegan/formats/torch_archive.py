@@ -128,6 +128,8 @@ def _check_directory(source: Source) -> None:
 
 
 def _locate(source: Source, entry: zipfile.ZipInfo) -> Span:
+    if not 0 <= entry.header_offset < source.size:
+        source.damaged("its zip archive points nowhere")
     source.file.seek(entry.header_offset)
     header = source.file.read(30)
     if len(header) < 30 or header[:4] != _ZIP_MARK:

@@ -100,6 +100,15 @@ def zipped(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> 
     return buffer.getvalue()
 
 
+def zip_that_points_nowhere() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/byteorder", b"little")
+        archive.writestr("a/data.pkl", b"\x80\x02}.")
+        archive.infolist()[0].header_offset = 2**63
+    return buffer.getvalue()
+
+
 def torch_zip(pickled: bytes, compression: int = zipfile.ZIP_STORED, **more: bytes) -> bytes:
     extra = {f"a/data/{key[1:]}": value for key, value in more.items()}
     return zipped({"a/data.pkl": pickled, "a/version": b"3\n", **extra}, compression)
@@ -310,6 +319,7 @@ def corpus(folder: Path) -> dict[str, bytes]:
         "archive that calls": torch_zip(b"\x80\x02" + calling("os", "system") + b"."),
         "archive of another kind": zipped({"word/document.xml": b"x"}),
         "archive with two pickles": zipped({"a/data.pkl": b"\x80\x02}.", "b/data.pkl": b"\x80\x02}."}),
+        "archive that points nowhere": zip_that_points_nowhere(),
         "archive that climbs": zipped({"../../data.pkl": b"\x80\x02}.", "/etc/data.pkl": b"\x80\x02}."}),
         "zip bomb in the pickle": torch_zip(b"\x80\x02](" + b"}" * 20 * MEGABYTE + b"e.", zipfile.ZIP_DEFLATED),
         "zip bomb in the data": torch_zip(good, zipfile.ZIP_DEFLATED, _0=zeros),
