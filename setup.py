@@ -1,8 +1,38 @@
 """Packaging; the settings of the tools are in pyproject.toml."""
 
+import sys
+import tempfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithOperations(build_py):
+    """Also compiles the CPU operations where torch can be imported; elsewhere they are built at their first call."""
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, "editable_mode", False):
+            return
+        sys.path.insert(0, str(Path(__file__).parent))
+        try:
+            from cuda_ops import build
+        except ImportError:
+            print("torch is not here, so the operations are left to their first call (--no-build-isolation shows it).")
+            return
+        target = Path(self.build_lib) / "cuda_ops" / "csrc"
+        # One for every x86-64 processor and one for those with AVX2; elsewhere there is one kind.
+        for capability, march in (("DEFAULT", "x86-64"), ("AVX2", "x86-64-v3")):
+            with tempfile.TemporaryDirectory() as folder:
+                flags, log = build.compile_flags("cpu", march), Path(folder) / "log"
+                try:
+                    made = build.build(build.CSRC / "cpu", "cpu", Path(folder), log, build.find_compiler(), None, flags)
+                except build.BuildError as error:
+                    print(f"The operations are left to their first call, because {error}")
+                    return
+                self.copy_file(str(made), str(target / build.installed_name(capability)))
+
 
 setup(
     name="pulse",
@@ -14,7 +44,8 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["cuda_ops*", "stylegan*", "pulse*"]),
-    package_data={"stylegan": ["weights/*.safetensors"], "cuda_ops": ["py.typed"], "pulse": ["py.typed"]},
+    cmdclass={"build_py": BuildWithOperations},
+    package_data={"stylegan": ["weights/*.safetensors"], "cuda_ops": ["py.typed", "csrc/*/*"], "pulse": ["py.typed"]},
     install_requires=[
         "torch>=2.6,<3",
         "numpy>=1.26",
@@ -28,6 +59,8 @@ setup(
         "cli": ["typer>=0.12", "rich>=13"],
         # Finding faces: the measurements of benchmarks/faces.py.
         "faces": ["dlib-bin>=19.24"],
+        # Curves of `stylegan train`.
+        "train": ["tensorboard>=2.16"],
         # What `make test` runs.
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.5", "mypy==2.4.1"],
     },

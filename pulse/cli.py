@@ -99,7 +99,7 @@ def _app() -> Any:
         import torch
 
         import stylegan
-        from pulse.latents import fit_gaussian
+        from stylegan.gaussian_fit import fit_gaussian
 
         G = stylegan.load(generator)
         # What is written belongs to the new file, not beside the old one.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +56,9 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False) 
     """
     num_ws = int(G.num_ws)
     if name in ("gaussianized", "pulse"):
+        # Here, because the generators are not loaded with `import pulse`.
+        from stylegan.gaussian_fit import fit_gaussian
+
         fit = G.gaussian_fit if getattr(G, "gaussian_fit", None) is not None else fit_gaussian(G)
         device = _device(G)
         mean, std = fit["mean"].to(device), fit["std"].to(device)
@@ -80,69 +81,10 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False) 
 
 
 @torch.no_grad()
-def fit_gaussian(
-    G: Any,
-    samples: int = 1_000_000,
-    batch: int = 8192,
-    generator: torch.Generator | None = None,
-    show_progress: bool = True,
-) -> dict[str, Tensor]:
-    """Mean and standard deviation, each (w_dim,), of leaky_relu(w, 5) over `samples` latents; also stored as
-    `G.gaussian_fit` and, where G came from a file (`G.source`), kept beside it for the next time.
-
-    Latents are drawn `batch` at a time with `generator` (a fresh one seeded with 0 by default, so that the fit is a
-    property of the generator). A progress bar is drawn on a terminal when the first batch tells that the work takes
-    over two seconds, unless `show_progress` is False. Raises ValueError for fewer than two samples.
-    """
-    from stylegan.progress import progress
-
-    if samples < 2 or batch < 1:
-        raise ValueError(
-            f"A fit over {samples} samples in batches of {batch} has no deviation; give at least 2 samples."
-        )
-    generator = torch.Generator().manual_seed(0) if generator is None else generator
-    device = _device(G)
-    total = torch.zeros(int(G.w_dim), dtype=torch.float64, device=device)
-    squares = torch.zeros_like(total)
-
-    def undone(count: int) -> Tensor:
-        z = torch.randn(count, int(G.z_dim), generator=generator, device=generator.device).to(device)
-        return leaky_relu(G.mapping(z)[:, 0].double(), 5)
-
-    began = time.monotonic()
-    w = undone(min(batch, samples))
-    slow = (time.monotonic() - began) * samples / len(w) > 2
-    # Sums of squares about a point near the mean do not cancel.
-    centre = w.mean(0)
-    with progress("Fitting the latent space", samples) if slow and show_progress else nullcontext(_ignore) as advance:
-        done = 0
-        while True:
-            total += (w - centre).sum(0)
-            squares += (w - centre).square().sum(0)
-            done += len(w)
-            advance(len(w))
-            if done == samples:
-                break
-            w = undone(min(batch, samples - done))
-    variance = (squares - total.square() / samples) / (samples - 1)
-    fit = {"mean": (centre + total / samples).float(), "std": variance.clamp(min=0).sqrt().float()}
-    G.gaussian_fit = fit
-    if getattr(G, "source", None) is not None:
-        from stylegan.formats import fit as fit_file
-
-        fit_file.write(G.mapping, G.source, fit)
-    return fit
-
-
-@torch.no_grad()
 def _moments_of_w(G: Any, samples: int = 4096) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     w = G.mapping(torch.randn(samples, int(G.z_dim), generator=generator).to(_device(G)))[:, 0]
     return w.mean(0), w.std(0)
-
-
-def _ignore(count: int) -> None:
-    pass
 
 
 def _device(G: Any) -> torch.device:

@@ -9,8 +9,10 @@ import torch
 import typer
 
 import stylegan
+from stylegan.stylegan2 import Generator
 from stylegan.training import adversarial, pairs, warm_start
-from stylegan.training.state import TrainingOptions
+from stylegan.training.networks import options_of
+from stylegan.training.options import Schedule, TrainingOptions
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 _DEFAULTS = TrainingOptions()
@@ -46,7 +48,9 @@ def warm_start_command(
     device: Device = "cpu",
 ) -> None:
     """Teach a generator the renderer by regression."""
-    _train(warm_start.warm_start, data, out, kimg, minutes, start, settings, device)
+    options, schedule, begin = _prepared(kimg, minutes, start, settings, device)
+    dataset = pairs.dataset_of(data, options.resolution)
+    warm_start.warm_start(dataset, out, options, schedule, begin, device)
 
 
 @app.command("adversarial")
@@ -60,23 +64,21 @@ def adversarial_command(
     device: Device = "cpu",
 ) -> None:
     """Train a generator against a discriminator."""
-    _train(adversarial.train, data, out, kimg, minutes, start, settings, device)
+    options, schedule, begin = _prepared(kimg, minutes, start, settings, device)
+    dataset = pairs.dataset_of(data, options.resolution)
+    adversarial.train(dataset, out, options, schedule, None if begin is None else (begin, None), device)
 
 
-def _train(
-    function: Any,
-    data: Path,
-    out: Path,
-    kimg: float,
-    minutes: float | None,
-    start: Path | None,
-    settings: list[str] | None,
-    device: str,
-) -> None:
-    if device == "cuda":
-        torch.backends.cudnn.benchmark = True
+def _prepared(
+    kimg: float, minutes: float | None, start: Path | None, settings: list[str] | None, device: str
+) -> tuple[TrainingOptions, Schedule, Generator | None]:
+    torch.backends.cudnn.benchmark = device == "cuda"
     begin = None if start is None else stylegan.load(start)
-    function(data, out, _options(settings or []), kimg, minutes=minutes, start_from=begin, device=device)
+    if begin is not None:
+        # Says what cannot be continued.
+        options_of(begin)
+    assert begin is None or isinstance(begin, Generator)
+    return _options(settings or []), Schedule(kimg=kimg, minutes=minutes), begin
 
 
 def _options(settings: list[str]) -> TrainingOptions:
@@ -91,6 +93,8 @@ def _options(settings: list[str]) -> TrainingOptions:
         try:
             if isinstance(default, bool):
                 values[name] = {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+            elif isinstance(default, str):
+                values[name] = value
             else:
                 values[name] = int(value) if isinstance(default, int) else float(value)
         except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""StyleGAN2's training loop: logistic loss, lazy R1 and path length, style mixing, averaged weights."""
+"""StyleGAN2's training loop: logistic loss, lazy R1 and path length, style mixing, augmentation, averaged weights."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylegan.discriminator import Discriminator
 from stylegan.stylegan2 import Generator
-from stylegan.training import pairs
+from stylegan.training import parallel
+from stylegan.training.augment import AdaptiveProbability, augment
+from stylegan.training.dataset import Dataset, to_signed
 from stylegan.training.losses import discriminator_loss, generator_loss, path_lengths, pyramid_distance, r1_penalty
-from stylegan.training.state import (
-    Run,
-    TrainingOptions,
+from stylegan.training.metrics import Features, measure
+from stylegan.training.networks import (
     copy_for_average,
     finite_gradients,
     grow_into,
@@ -20,70 +22,81 @@ from stylegan.training.state import (
     new_generator,
     update_average,
 )
+from stylegan.training.options import Schedule, TrainingOptions
+from stylegan.training.snapshots import draw, grid_path, write_grid
+from stylegan.training.state import Run
 
-
-def mixed_styles(generator: Generator, z: Tensor, share: float) -> Tensor:
-    """Styles (N, num_ws, w_dim) of latents (N, z_dim), some crossed over with those of further latents.
-
-    Karras et al. 2019, section 3.1: with probability `share` the styles from a random layer on come from elsewhere.
-    """
-    ws = generator.mapping(z, update_w_avg=True)
-    if share <= 0:
-        return ws
-    others = generator.mapping(torch.randn_like(z))
-    cut = torch.randint(1, generator.num_ws, (len(z), 1), device=z.device)
-    cut = torch.where(torch.rand(len(z), 1, device=z.device) < share, cut, generator.num_ws)
-    layer = torch.arange(generator.num_ws, device=z.device)[None]
-    return torch.where((layer < cut)[:, :, None], ws, others)
+_GRID = 64
 
 
 def train(
-    data: Path,
+    dataset: Dataset,
     folder: Path,
     options: TrainingOptions,
-    kimg: float,
-    minutes: float | None = None,
-    start_from: Generator | None = None,
-    save_minutes: float = 5.0,
-    log_steps: int = 50,
+    schedule: Schedule,
+    start_from: tuple[Generator, Discriminator | None] | None = None,
     device: str = "cpu",
+    features: Features | None = None,
+    tensorboard: bool = False,
 ) -> Generator:
     """Train a generator against a discriminator; returns the averaged generator.
 
     With `options.pair_weight` above 0 half of every batch is generated from latents whose portraits are known, without
-    mixing, and held to them by `pyramid_distance` as well.
+    mixing, and held to them by `pyramid_distance` as well. Under torchrun each process takes its part of the batch.
 
-    Arguments and errors as in `warm_start.warm_start`.
+    Args:
+        dataset: what to learn from.
+        folder: of the run, see `Run`; continued if it holds one.
+        options: of the run.
+        schedule: of this call.
+        start_from: a generator of the same or a smaller resolution to begin with, and its discriminator if it is kept.
+        device: "cpu", "cuda" or "cuda:N".
+        features: see `metrics.measure`.
+        tensorboard: write curves for TensorBoard too.
+
+    Raises:
+        ValueError: if the options do not fit the pictures, or the folder holds a run with other options.
     """
-    z_all, pictures_all = pairs.read_shards(data, options.resolution)
+    n = _share_of_batch(options)
+    if options.pair_weight > 0 and dataset.latents is None:
+        raise ValueError("pair_weight needs pictures whose latents are known; train on rendered portraits.")
+    if dataset.resolution != options.resolution:
+        raise ValueError(
+            f"The pictures have {dataset.resolution} px and the run {options.resolution}; make them agree."
+        )
     torch.manual_seed(options.seed)
-    generator, discriminator = new_generator(options, pairs.Z_DIM), new_discriminator(options)
+    generator, discriminator = new_generator(options, dataset.c_dim), new_discriminator(options, dataset.c_dim)
     if start_from is not None:
-        grow_into(start_from, generator)
-    average = copy_for_average(generator)
-    modules = {"G": generator.to(device), "D": discriminator.to(device), "G_ema": average.to(device)}
-    run = Run(folder, options, modules, trained=["G", "D"])
-    run.pl_mean = run.pl_mean.to(device)
+        grow_into(start_from[0], generator)
+        if start_from[1] is not None:
+            grow_into(start_from[1], discriminator)
+    adaptive = AdaptiveProbability(options.augment_p, options.ada_target, options.ada_kimg)
+    ema = copy_for_average(generator)
+    modules = {"G": generator, "D": discriminator, "G_ema": ema, "augment": adaptive}
+    for module in modules.values():
+        module.to(device)
+    run = Run(folder, options, schedule, modules, trained=["G", "D"], tensorboard=tensorboard)
     run.resume()
-    half = half_dtype(torch.device(device))
+    look = _Look(dataset, options, folder)
+    half = half_dtype(run.device)
     synthesis: Any = torch.compile(generator.synthesis) if options.compile else generator.synthesis
     judge: Any = torch.compile(discriminator) if options.compile else discriminator
-    n = options.batch_size
     paired = n // 2 if options.pair_weight > 0 else 0
-    for step in run.steps(kimg, minutes, save_minutes):
-        index = torch.randint(len(z_all), (n,))
-        reals = pairs.to_signed(pictures_all[index].to(device))
-        z = torch.cat([z_all[index[:paired]], torch.randn(n - paired, pairs.Z_DIM)]).to(device)
+    p = float(adaptive.p) if options.augment != "none" else 0.0
+    for step in run.steps():
+        index = torch.randint(len(dataset), (n,))
+        reals, c = to_signed(dataset.reals(index).to(device)), dataset.c(index).to(device)
+        z = torch.randn(n, options.z_dim)
+        if paired:
+            assert dataset.latents is not None
+            z[:paired] = dataset.latents[index[:paired]]
+        z = z.to(device)
 
         # The generator's turn.
         discriminator.requires_grad_(False)
-        ws = torch.cat(
-            [mixed_styles(generator, z[:paired], 0), mixed_styles(generator, z[paired:], options.style_mixing)]
-            if paired
-            else [mixed_styles(generator, z, options.style_mixing)]
-        )
+        ws = mixed_styles(generator, z, c, options.style_mixing, paired)
         fakes = synthesis(ws, noise_mode="random", half_dtype=half)
-        loss = generator_loss(judge(fakes, half_dtype=half))
+        loss = generator_loss(judge(augment(fakes, p), c, half_dtype=half))
         run.note("G", loss)
         if paired:
             distance = pyramid_distance(fakes[:paired], reals[:paired])
@@ -92,29 +105,94 @@ def train(
         run.optimizers["G"].zero_grad(set_to_none=True)
         loss.backward()
         if options.pl_weight > 0 and step % options.pl_interval == 0:
-            few = mixed_styles(generator, z[: max(n // 2, 1)], options.style_mixing)
-            lengths = path_lengths(generator.synthesis(few, noise_mode="random", force_fp32=True), few)
-            mean = run.pl_mean.lerp(lengths.mean(), 0.01)
-            run.pl_mean.copy_(mean.detach())
+            few = max(n // 2, 1)
+            some = mixed_styles(generator, z[:few], c[:few], options.style_mixing)
+            lengths = path_lengths(generator.synthesis(some, noise_mode="random", force_fp32=True), some)
+            mean = run.pl_mean.lerp(parallel.average(lengths.detach().mean()), 0.01)
+            run.pl_mean.copy_(mean)
             ((lengths - mean).square().mean() * options.pl_weight * options.pl_interval).backward()
             run.note("path_length", lengths.mean() * options.pl_interval)
-        finite_gradients(list(generator.parameters()))
-        run.optimizers["G"].step()
+        _step(run, "G", generator)
+        generator.mapping.w_avg.copy_(parallel.average(generator.mapping.w_avg))
 
         # The discriminator's turn, on the same pictures.
         discriminator.requires_grad_(True)
-        loss = discriminator_loss(judge(reals, half_dtype=half), judge(fakes.detach(), half_dtype=half))
+        if options.mirror:
+            reals = torch.where(torch.rand(n, 1, 1, 1, device=device) < 0.5, reals.flip(3), reals)
+        reals = augment(reals, p)
+        logits = judge(reals, c, half_dtype=half)
+        loss = discriminator_loss(logits, judge(augment(fakes.detach(), p), c, half_dtype=half))
         run.note("D", loss)
         run.optimizers["D"].zero_grad(set_to_none=True)
         loss.backward()
         if step % options.r1_interval == 0:
             pictures = reals.detach().requires_grad_()
-            penalty = r1_penalty(discriminator(pictures, force_fp32=True), pictures)
+            penalty = r1_penalty(discriminator(pictures, c, force_fp32=True), pictures)
             (penalty * (options.r1_weight / 2 * options.r1_interval)).backward()
             run.note("r1", penalty * options.r1_interval)
-        finite_gradients(list(discriminator.parameters()))
-        run.optimizers["D"].step()
+        _step(run, "D", discriminator)
 
-        update_average(average, generator, options, step)
-        run.log(log_steps)
-    return average
+        sign = parallel.average(logits.detach().sign().mean())
+        run.note("overfitting", sign)
+        if options.augment == "ada":
+            adaptive.update(sign, options.batch_size)
+            p = float(adaptive.p)
+        update_average(ema, generator, options, step)
+        if run.due(schedule.metric_steps):
+            run.tell(measure(ema, dataset, schedule.metric_pictures, features))
+        run.log(**({"augment_p": round(p, 5)} if options.augment != "none" else {}))
+        if run.due(schedule.grid_steps):
+            look.write(ema, grid_path(folder, step + 1))
+    if parallel.rank() == 0:
+        look.write(ema, folder / "fakes.png")
+    return ema
+
+
+def mixed_styles(generator: Generator, z: Tensor, c: Tensor, share: float, unmixed: int = 0) -> Tensor:
+    """Styles (N, num_ws, w_dim) of latents (N, z_dim) and labels (N, c_dim), some crossed over with further latents'.
+
+    Karras et al. 2019, section 3.1: with probability `share` the styles from a random layer on come from elsewhere.
+    The first `unmixed` rows are left as they are.
+    """
+    ws = generator.mapping(z, c, update_w_avg=True)
+    if share <= 0:
+        return ws
+    others = generator.mapping(torch.randn_like(z), c)
+    cut = torch.randint(1, generator.num_ws, (len(z), 1), device=z.device)
+    cut = torch.where(torch.rand(len(z), 1, device=z.device) < share, cut, generator.num_ws)
+    cut[:unmixed] = generator.num_ws
+    layer = torch.arange(generator.num_ws, device=z.device)[None]
+    return torch.where((layer < cut)[:, :, None], ws, others)
+
+
+def _step(run: Run, name: str, network: torch.nn.Module) -> None:
+    parameters = list(network.parameters())
+    parallel.average_gradients(parameters)
+    finite_gradients(parameters)
+    run.optimizers[name].step()
+
+
+def _share_of_batch(options: TrainingOptions) -> int:
+    """How many pictures of a batch this process takes."""
+    share, rest = divmod(options.batch_size, parallel.world_size())
+    if rest or share == 0 or (share > 4 and share % 4):
+        raise ValueError(
+            f"A batch of {options.batch_size} pictures cannot be shared by {parallel.world_size()} processes in groups"
+            " of 4; choose another size."
+        )
+    return share
+
+
+class _Look:
+    """The latents whose pictures a run's grids show, and once the real pictures."""
+
+    def __init__(self, dataset: Dataset, options: TrainingOptions, folder: Path) -> None:
+        random = torch.Generator().manual_seed(options.seed)
+        self.z = torch.randn(_GRID, options.z_dim, generator=random)
+        index = torch.randperm(len(dataset), generator=random)[:_GRID]
+        self.c = dataset.c(index[torch.arange(_GRID) % len(index)])
+        if parallel.rank() == 0:
+            write_grid(folder / "reals.png", dataset.reals(index))
+
+    def write(self, generator: Generator, path: Path) -> None:
+        write_grid(path, draw(generator, self.z, self.c))

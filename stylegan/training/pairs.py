@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stylegan import portraits
 from stylegan.layers import normalize_2nd_moment
+from stylegan.training.dataset import Dataset
 
 Z_DIM = 64
 SHARD = 512
@@ -47,6 +48,12 @@ def render_shards(
             progress(min((i + 1) * SHARD, count))
 
 
+def dataset_of(folder: Path, resolution: int) -> Dataset:
+    """The pairs of a folder as a dataset with latents; errors as in `read_shards`."""
+    z, pictures = read_shards(folder, resolution)
+    return Dataset(pictures.numpy(), latents=z)
+
+
 def read_shards(folder: Path, resolution: int) -> tuple[Tensor, Tensor]:
     """All pairs of a folder: z (N, 64) and pictures (N, 3, R, R) uint8, reduced by area to `resolution`.
 
@@ -73,8 +80,3 @@ def read_shards(folder: Path, resolution: int) -> tuple[Tensor, Tensor]:
 def to_bytes(pictures: Tensor) -> Tensor:
     """Pictures in [0, 1] as uint8."""
     return pictures.mul(255).round().clamp(0, 255).to(torch.uint8)
-
-
-def to_signed(pictures: Tensor) -> Tensor:
-    """uint8 pictures as floats in [-1, 1], channels_last."""
-    return (pictures.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)

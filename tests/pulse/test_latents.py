@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import stylegan
-from pulse.latents import SPACES, fit_gaussian, latent_space
+from pulse.latents import SPACES, latent_space
+from stylegan.gaussian_fit import fit_gaussian
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -92,7 +93,7 @@ def test_a_generator_is_fitted_once(stand_in, monkeypatch):
         G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
         return G.gaussian_fit
 
-    monkeypatch.setattr("pulse.latents.fit_gaussian", fit)
+    monkeypatch.setattr("stylegan.gaussian_fit.fit_gaussian", fit)
     latent_space(G)
     latent_space(G)
     assert calls == [G]

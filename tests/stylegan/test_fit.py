@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import stylegan
-from pulse.latents import fit_gaussian
 from stylegan.formats import fit
+from stylegan.gaussian_fit import fit_gaussian
 from stylegan.stylegan2 import Generator
 
 

@@ -1,0 +1,97 @@
+"""How near generated pictures are to the real ones, without any weights from outside.
+
+The sliced Wasserstein distance looks at patches. FID and KID compare features; which network gives the features is for
+the user to say, since the usual one comes with weights and terms of its own.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from stylegan.stylegan2 import Generator
+from stylegan.training.dataset import Dataset
+from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserstein
+from stylegan.training.snapshots import draw
+
+# Pictures (n, 3, R, R) of uint8 to features (n, D).
+Features = Callable[[Tensor], Tensor]
+
+
+def measure(
+    generator: Generator, dataset: Dataset, count: int, features: Features | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Distances between `count` samples of a generator and as many real pictures, or all where there are fewer.
+
+    Args:
+        generator: in evaluation mode.
+        dataset: the real pictures.
+        count: how many are compared.
+        features: a function from pictures (n, 3, R, R) of uint8 on the CPU to (n, D), for FID and KID; None for none.
+        seed: of what is compared.
+
+    Returns:
+        "swd", the mean of the multi-scale sliced Wasserstein distance, and with `features` "fid" and "kid".
+    """
+    count = min(count, len(dataset))
+    random = torch.Generator().manual_seed(seed)
+    index = torch.randperm(len(dataset), generator=random)[:count]
+    z = torch.randn(count, generator.z_dim, generator=random)
+    reals, fakes = dataset.reals(index), draw(generator, z, dataset.c(index))
+    smallest = min(16, dataset.resolution)
+    numbers = {"swd": mean_distance(sliced_wasserstein(reals, fakes, smallest=smallest))}
+    if features is not None:
+        of_reals, of_fakes = (_extracted(features, pictures) for pictures in (reals, fakes))
+        numbers |= {"fid": frechet_distance(of_reals, of_fakes), "kid": kernel_distance(of_reals, of_fakes)}
+    return {name: round(value, 5) for name, value in numbers.items()}
+
+
+def frechet_distance(x: Tensor, y: Tensor) -> float:
+    """Fréchet distance of the normal distributions of features (N, D) and (M, D) (Heusel et al. 2017, equation 6).
+
+    |m - n|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); the last trace is the sum of the singular values of A^(1/2) B^(1/2).
+    Below D pictures the covariances have no full rank, and the distance is biased upwards.
+    """
+    a, b = x.double(), y.double()
+    distance = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
+    # The deviations over sqrt(N - 1) are square roots of the covariances, up to a rotation that leaves the trace be.
+    a, b = ((f - f.mean(dim=0)) / max(len(f) - 1, 1) ** 0.5 for f in (a, b))
+    return float(distance + a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.T).sum())
+
+
+def kernel_distance(x: Tensor, y: Tensor) -> float:
+    """Unbiased squared MMD of features (N, D) and (M, D), N, M > 1, kernel (x.y / D + 1)^3 (Bińkowski et al. 2018)."""
+    a, b = x.double(), y.double()
+
+    def kernel(f: Tensor, g: Tensor) -> Tensor:
+        return (f @ g.T / f.shape[1] + 1) ** 3
+
+    def off_diagonal(k: Tensor) -> Tensor:
+        return (k.sum() - k.trace()) / (len(k) * (len(k) - 1))
+
+    return float(off_diagonal(kernel(a, a)) + off_diagonal(kernel(b, b)) - 2 * kernel(a, b).mean())
+
+
+def features_of(name: str) -> Features:
+    """The function that "package.module:function" names, imported from where Python finds it.
+
+    Raises:
+        ValueError: if there is no such module or function.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"There is no function {name!r} ({error}); name it as package.module:function.") from error
+    if not callable(found):
+        raise ValueError(f"{name!r} is no function; name one from pictures (n, 3, R, R) of uint8 to features (n, D).")
+    return found
+
+
+@torch.no_grad()
+def _extracted(features: Features, pictures: Tensor) -> Tensor:
+    found = torch.cat([features(some).cpu() for some in pictures.split(64)])
+    if found.ndim != 2 or len(found) != len(pictures):
+        raise ValueError(f"The features of {len(pictures)} pictures are {tuple(found.shape)}; they must be (N, D).")
+    return found

@@ -1,0 +1,26 @@
+"""The losses of training, against what they are by hand."""
+
+import torch
+
+from stylegan.training import losses
+
+
+def test_r1_is_the_squared_gradient() -> None:
+    pictures = torch.randn(3, 3, 4, 4, requires_grad=True)
+    logits = (pictures.square() / 2).sum(dim=(1, 2, 3))
+    assert torch.allclose(losses.r1_penalty(logits, pictures), pictures.square().sum(dim=(1, 2, 3)).mean())
+
+
+def test_path_lengths_are_those_of_a_linear_map() -> None:
+    # Of an image w * a, the length along a picture y is |y . a| for each style, and y is normal of deviation 1/side.
+    ws = torch.ones(4096, 1, 1, requires_grad=True)
+    lengths = losses.path_lengths(3 * ws[:, :, None, :].expand(-1, 1, 8, 8), ws)
+    assert torch.isclose(lengths.square().mean(), torch.tensor(9.0), rtol=0.1)
+
+
+def test_pyramid_distance_sees_every_scale() -> None:
+    x = torch.zeros(1, 3, 16, 16)
+    checks = ((torch.arange(16)[:, None] + torch.arange(16)) % 2 * 2 - 1).float().expand(1, 3, 16, 16)
+    assert losses.pyramid_distance(x, x) == 0
+    assert torch.isclose(losses.pyramid_distance(x + checks, x), torch.tensor(1.0))
+    assert torch.isclose(losses.pyramid_distance(x + 1, x), torch.tensor(1.0))

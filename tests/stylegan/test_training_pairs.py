@@ -1,0 +1,100 @@
+"""Portraits with their latents, and the regression on them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import stylegan
+from stylegan.training import pairs
+from stylegan.training.__main__ import _options
+from stylegan.training.dataset import Dataset
+from stylegan.training.networks import grow_into, new_generator
+from stylegan.training.options import Schedule, TrainingOptions
+from stylegan.training.warm_start import warm_start
+
+TINY = TrainingOptions(resolution=16, w_dim=16, channel_base=128, channel_max=16, batch_size=8, seed=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs whose picture is one colour, taken from the first three coordinates of z."""
+    folder = tmp_path_factory.mktemp("pairs")
+    z = torch.randn(64, pairs.Z_DIM, generator=torch.Generator().manual_seed(0))
+    colours = pairs.coordinates_of(z)[:, :3, None, None].expand(-1, -1, 16, 16)
+    np.savez(folder / "pairs_0_00000.npz", z=z.numpy(), pictures=pairs.to_bytes(colours).numpy())
+    return folder
+
+
+def test_warm_start_learns_the_pictures_of_the_latents(folder: Path, tmp_path: Path) -> None:
+    warm_start(pairs.dataset_of(folder, 16), tmp_path, TINY, Schedule(kimg=0.8, log_steps=20))
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+    generator = stylegan.load(tmp_path / "generator.safetensors")
+    assert generator.img_resolution == 16
+    assert generator.gaussian_fit is not None
+
+
+def test_a_run_is_not_continued_with_other_options(folder: Path, tmp_path: Path) -> None:
+    data = pairs.dataset_of(folder, 16)
+    warm_start(data, tmp_path, TINY, Schedule(kimg=0.008))
+    with pytest.raises(ValueError, match="learning_rate"):
+        warm_start(data, tmp_path, TrainingOptions(**{**vars(TINY), "learning_rate": 1e-4}), Schedule(kimg=0.016))
+
+
+def test_without_latents_there_is_no_warm_start(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="latents are known"):
+        warm_start(Dataset(np.zeros((4, 3, 16, 16), np.uint8)), tmp_path, TINY, Schedule())
+
+
+def test_growing_keeps_the_picture() -> None:
+    torch.manual_seed(0)
+    small = new_generator(TINY).eval()
+    large = new_generator(TrainingOptions(**{**vars(TINY), "resolution": 32})).eval()
+    grow_into(small, large)
+    z = torch.randn(2, pairs.Z_DIM)
+    ours = torch.nn.functional.avg_pool2d(large(z), 2)
+    assert (ours - small(z)).abs().mean() < 0.2 * small(z).std()
+    with pytest.raises(ValueError, match="does not fit"):
+        grow_into(small, new_generator(TrainingOptions(**{**vars(TINY), "w_dim": 8})))
+
+
+def test_coordinates_are_even_in_the_unit_cube() -> None:
+    u = pairs.coordinates_of(torch.randn(4096, pairs.Z_DIM, generator=torch.Generator().manual_seed(1)))
+    counts = torch.stack([torch.histc(column, bins=10, min=0, max=1) for column in u.T])
+    assert u.min() >= 0
+    assert u.max() <= 1
+    assert (counts / 4096 - 0.1).abs().max() < 0.03
+
+
+def test_shards_resume_and_are_read_at_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def render(u: torch.Tensor, resolution: int) -> torch.Tensor:
+        calls.append(len(u))
+        return u[:, :3, None, None].expand(-1, -1, resolution, resolution)
+
+    monkeypatch.setattr(pairs.portraits, "render", render)
+    pairs.render_shards(tmp_path, 2 * pairs.SHARD, resolution=8)
+    (tmp_path / "pairs_0_00001.npz").unlink()
+    calls.clear()
+    pairs.render_shards(tmp_path, 2 * pairs.SHARD, resolution=8)
+    assert sum(calls) == pairs.SHARD
+    z, pictures = pairs.read_shards(tmp_path, 4)
+    assert pictures.shape == (2 * pairs.SHARD, 3, 4, 4)
+    assert pictures.dtype == torch.uint8
+    expected = pairs.coordinates_of(z)[:, :3] * 255
+    assert (pictures[:, :, 0, 0] - expected).abs().max() < 1
+    with pytest.raises(ValueError, match="asks for 16 px"):
+        pairs.read_shards(tmp_path, 16)
+
+
+def test_bad_settings_are_named() -> None:
+    options = _options(["resolution=64", "compile=true", "r1_gamma=2", "augment=ada"])
+    assert (options.r1_weight, options.augment, options.compile) == (2, "ada", True)
+    with pytest.raises(ValueError, match="no training option 'speed'"):
+        _options(["speed=11"])
+    with pytest.raises(ValueError, match="batch_size cannot be 'many'"):
+        _options(["batch_size=many"])
