@@ -1,11 +1,19 @@
 """Packaging; the settings of the tools are in pyproject.toml."""
 
+import importlib.util
 import sys
 import tempfile
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Distribution, find_packages, setup
 from setuptools.command.build_py import build_py
+
+
+class PerhapsBinary(Distribution):
+    """A wheel with compiled operations is one for this platform."""
+
+    def has_ext_modules(self) -> bool:
+        return importlib.util.find_spec("torch") is not None
 
 
 class BuildWithOperations(build_py):
@@ -45,6 +53,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["cuda_ops*", "stylegan*", "pulse*"]),
     cmdclass={"build_py": BuildWithOperations},
+    distclass=PerhapsBinary,
     package_data={"stylegan": ["weights/*.safetensors"], "cuda_ops": ["py.typed", "csrc/*/*"], "pulse": ["py.typed"]},
     install_requires=[
         "torch>=2.6,<3",

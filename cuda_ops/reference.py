@@ -6,6 +6,7 @@ PyTorch's own operations do, and run on any device and floating-point type.
 
 from collections.abc import Callable, Sequence
 from math import sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,8 +36,9 @@ def bias_act(
     clamp: float | None = None,
     noise: Tensor | None = None,
     strength: Tensor | float = 1.0,
+    scale: Tensor | None = None,
 ) -> Tensor:
-    """`clamp(act(x + strength * noise + b) * gain)`: the end of a StyleGAN2 layer (Karras et al. 2020, section 2).
+    """`clamp(act(scale * x + strength * noise + b) * gain)`: the end of a StyleGAN2 layer (Karras et al. 2020).
 
     Args:
         x: any shape.
@@ -48,26 +50,21 @@ def bias_act(
         clamp: results are clamped to [-clamp, clamp]; default no clamp.
         noise: broadcastable to `x`, e.g. (N, 1, H, W); default no noise.
         strength: factor of the noise, a number or a tensor that broadcasts against `noise`.
+        scale: (N, C) for `x` (N, C, H, W), the demodulation of a modulated convolution; default no factor.
 
     Returns:
         A tensor of the shape and type of `x`.
 
     Raises:
-        ValueError: for an unknown activation, or a bias whose length is not `x.shape[dim]`.
+        ValueError: for an unknown activation, or a bias or scale of another shape.
     """
-    if act not in _ACTIVATIONS:
-        raise ValueError(f"bias_act: there is no activation {act!r}; use one of {', '.join(_ACTIVATIONS)}.")
-    function, default_alpha, default_gain = _ACTIVATIONS[act]
-    alpha = default_alpha if alpha is None else float(alpha)
-    gain = default_gain if gain is None else float(gain)
+    alpha, gain = check_bias_act(x, b, dim, act, alpha, gain, scale)
+    function = _ACTIVATIONS[act][0]
+    if scale is not None:
+        x = x * scale.to(x.dtype)[:, :, None, None]
     if noise is not None:
         x = x + (noise * strength).to(x.dtype)
     if b is not None:
-        if b.ndim != 1 or b.shape[0] != x.shape[dim]:
-            raise ValueError(
-                f"bias_act: the bias has shape {tuple(b.shape)}, but axis {dim} of x has {x.shape[dim]} entries;"
-                " give one bias for each."
-            )
         x = x + b.to(x.dtype).reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])
     x = function(x, alpha)
     if gain != 1:
@@ -75,6 +72,31 @@ def bias_act(
     if clamp is not None:
         x = x.clamp(-clamp, clamp)
     return x
+
+
+def check_bias_act(
+    x: Tensor,
+    b: Tensor | None,
+    dim: int,
+    act: str,
+    alpha: float | None,
+    gain: float | None,
+    scale: Tensor | None,
+) -> tuple[float, float]:
+    """The `alpha` and `gain` that `bias_act` uses; ValueError where it could not run."""
+    if act not in _ACTIVATIONS:
+        raise ValueError(f"bias_act: there is no activation {act!r}; use one of {', '.join(_ACTIVATIONS)}.")
+    if b is not None and (b.ndim != 1 or b.shape[0] != x.shape[dim]):
+        raise ValueError(
+            f"bias_act: the bias has shape {tuple(b.shape)}, but axis {dim} of x has {x.shape[dim]} entries;"
+            " give one bias for each."
+        )
+    if scale is not None and (x.ndim != 4 or dim not in (1, -3) or scale.shape != x.shape[:2]):
+        raise ValueError(
+            f"bias_act: scale has shape {tuple(scale.shape)} and x {tuple(x.shape)}; give (N, C) for (N, C, H, W)."
+        )
+    _, default_alpha, default_gain = _ACTIVATIONS[act]
+    return default_alpha if alpha is None else float(alpha), default_gain if gain is None else float(gain)
 
 
 def setup_filter(
@@ -155,10 +177,7 @@ def filter2d(
     x: Tensor, f: Tensor | None, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
 ) -> Tensor:
     """`upfirdn2d` at the same size: `padding` is what is added to the padding that keeps the size."""
-    fw, fh = _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    pads = (left + fw // 2, right + (fw - 1) // 2, top + fh // 2, bottom + (fh - 1) // 2)
-    return upfirdn2d(x, f, padding=pads, flip_filter=flip_filter, gain=gain)
+    return upfirdn2d(x, f, padding=_filter_padding(f, padding), flip_filter=flip_filter, gain=gain)
 
 
 def upsample2d(
@@ -171,14 +190,7 @@ def upsample2d(
 ) -> Tensor:
     """`upfirdn2d` to `up` times the size, with the brightness kept: (N, C, H, W) -> (N, C, H*up, W*up)."""
     up_x, up_y = _pair(up)
-    fw, fh = _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    pads = (
-        left + (fw + up_x - 1) // 2,
-        right + (fw - up_x) // 2,
-        top + (fh + up_y - 1) // 2,
-        bottom + (fh - up_y) // 2,
-    )
+    pads = _upsample_padding(f, up, padding)
     return upfirdn2d(x, f, up=(up_x, up_y), padding=pads, flip_filter=flip_filter, gain=gain * up_x * up_y)
 
 
@@ -191,16 +203,8 @@ def downsample2d(
     gain: float = 1.0,
 ) -> Tensor:
     """`upfirdn2d` to a `down`-th of the size: (N, C, H, W) -> (N, C, H/down, W/down)."""
-    down_x, down_y = _pair(down)
-    fw, fh = _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    pads = (
-        left + (fw - down_x + 1) // 2,
-        right + (fw - down_x) // 2,
-        top + (fh - down_y + 1) // 2,
-        bottom + (fh - down_y) // 2,
-    )
-    return upfirdn2d(x, f, down=(down_x, down_y), padding=pads, flip_filter=flip_filter, gain=gain)
+    pads = _downsample_padding(f, down, padding)
+    return upfirdn2d(x, f, down=down, padding=pads, flip_filter=flip_filter, gain=gain)
 
 
 def modulated_conv2d(
@@ -241,7 +245,10 @@ def modulated_conv2d(
     return y
 
 
-def _resampled_conv2d(x: Tensor, weight: Tensor, up: int, resample_filter: Tensor | None) -> Tensor:
+def _resampled_conv2d(
+    x: Tensor, weight: Tensor, up: int, resample_filter: Tensor | None, filtered: Callable[..., Tensor] = upfirdn2d
+) -> Tensor:
+    """The convolution between the two scalings; `filtered` is the form of upfirdn2d."""
     kernel = weight.shape[-1]
     if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
         weight = weight.contiguous(memory_format=torch.channels_last)
@@ -250,7 +257,8 @@ def _resampled_conv2d(x: Tensor, weight: Tensor, up: int, resample_filter: Tenso
     if up != 2:
         raise ValueError(f"modulated_conv2d: up is {up}; it may be 1 or 2.")
     if kernel == 1:
-        return upsample2d(F.conv2d(x, weight), resample_filter)
+        pads = _upsample_padding(resample_filter, 2, 0)
+        return filtered(F.conv2d(x, weight), resample_filter, up=2, padding=pads, gain=4)
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     fw, fh = _filter_size(resample_filter)
     # The transposed convolution leaves 2H+k-2 rows; what is to be added or cut for 2H after the filter is split as
@@ -261,7 +269,7 @@ def _resampled_conv2d(x: Tensor, weight: Tensor, up: int, resample_filter: Tenso
         (fh + 1) // 2 - (kernel - 1) // 2,
         (fh - 2) // 2 - (kernel - 1) // 2 + 1,
     )
-    return upfirdn2d(y, resample_filter, padding=pads, gain=4)
+    return filtered(y, resample_filter, padding=pads, gain=4)
 
 
 def adain(
@@ -300,6 +308,81 @@ def adain(
     return torch.addcmul(shift, x, scale + 1)
 
 
+class Bands(NamedTuple):
+    """A matrix (out, length) whose rows are zero outside of one run each, and its transpose, likewise.
+
+    Args:
+        weights: (out, taps): row o of the matrix is `weights[o]` from column `first[o]` on.
+        first: (out,) int64.
+        weights_t: (length, taps_t), of the transpose.
+        first_t: (length,) int64.
+    """
+
+    weights: Tensor
+    first: Tensor
+    weights_t: Tensor
+    first_t: Tensor
+
+
+def bands(matrix: Tensor) -> Bands:
+    """A matrix (out, length), e.g. the weights of a downsampling along one axis, as `downsample_l2` takes it."""
+    return Bands(*_runs(matrix), *_runs(matrix.t()))
+
+
+def _runs(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    length = matrix.shape[1]
+    place = torch.arange(length, device=matrix.device)
+    used = matrix != 0
+    first = torch.where(used, place, length).amin(1) if length else place.new_zeros(len(matrix))
+    last = torch.where(used, place, -1).amax(1) if length else first
+    taps = max(int((last - first).amax()) + 1, 1) if len(matrix) else 1
+    # A run that would stick out at the end begins earlier, with zeros.
+    first = first.clamp(max=max(length - taps, 0))
+    index = (first[:, None] + torch.arange(taps, device=matrix.device)).clamp(max=max(length - 1, 0))
+    return matrix.gather(1, index).contiguous(), first
+
+
+def _dense(weights: Tensor, first: Tensor, length: int) -> Tensor:
+    index = first[:, None] + torch.arange(weights.shape[1], device=first.device)
+    return weights.new_zeros(len(weights), length).scatter(1, index, weights)
+
+
+def downsample_l2(x: Tensor, target: Tensor, rows: Bands, columns: Bands) -> tuple[Tensor, Tensor]:
+    """The mean squared error (N,) of images made small, and the small images (Menon et al. 2020, section 3).
+
+    Args:
+        x: (N, C, H, W).
+        target: (N, C, h, w).
+        rows: `bands` of the matrix (h, H) that reduces the height.
+        columns: `bands` of the matrix (w, W) that reduces the width.
+
+    Returns:
+        The mean over C, h and w of the squared difference to `target`, (N,), and the small images (N, C, h, w), both
+        float32 (float64 for float64).
+
+    Raises:
+        ValueError: for shapes that do not belong together.
+    """
+    check_downsample_l2(x, target, rows, columns)
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    down = _dense(rows.weights.to(dtype), rows.first, x.shape[2])
+    across = _dense(columns.weights.to(dtype), columns.first, x.shape[3])
+    small = down @ (x.to(dtype) @ across.t())
+    return (small - target.to(dtype)).square().mean((1, 2, 3)), small
+
+
+def check_downsample_l2(x: Tensor, target: Tensor, rows: Bands, columns: Bands) -> None:
+    """Raise ValueError where `downsample_l2` could not run."""
+    inner = (len(rows.first_t), len(columns.first_t))
+    if x.ndim != 4 or tuple(x.shape[2:]) != inner:
+        raise ValueError(
+            f"downsample_l2: x has shape {tuple(x.shape)}; for these bands give (N, C, {inner[0]}, {inner[1]})."
+        )
+    wanted = (*x.shape[:2], len(rows.first), len(columns.first))
+    if tuple(target.shape) != wanted:
+        raise ValueError(f"downsample_l2: target has shape {tuple(target.shape)}; give {wanted}.")
+
+
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     x, y = (value, value) if isinstance(value, int) else value
     if x < 1 or y < 1:
@@ -314,6 +397,38 @@ def _padding(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
         return padding[0], padding[0], padding[1], padding[1]
     left, right, top, bottom = padding
     return left, right, top, bottom
+
+
+def _filter_padding(f: Tensor | None, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
+    fw, fh = _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    return left + fw // 2, right + (fw - 1) // 2, top + fh // 2, bottom + (fh - 1) // 2
+
+
+def _upsample_padding(
+    f: Tensor | None, up: int | Sequence[int], padding: int | Sequence[int]
+) -> tuple[int, int, int, int]:
+    (up_x, up_y), (fw, fh) = _pair(up), _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    return (
+        left + (fw + up_x - 1) // 2,
+        right + (fw - up_x) // 2,
+        top + (fh + up_y - 1) // 2,
+        bottom + (fh - up_y) // 2,
+    )
+
+
+def _downsample_padding(
+    f: Tensor | None, down: int | Sequence[int], padding: int | Sequence[int]
+) -> tuple[int, int, int, int]:
+    (down_x, down_y), (fw, fh) = _pair(down), _filter_size(f)
+    left, right, top, bottom = _padding(padding)
+    return (
+        left + (fw - down_x + 1) // 2,
+        right + (fw - down_x) // 2,
+        top + (fh - down_y + 1) // 2,
+        bottom + (fh - down_y) // 2,
+    )
 
 
 def _filter_size(f: Tensor | None) -> tuple[int, int]:

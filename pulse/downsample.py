@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import cuda_ops
+
 KERNELS = ("bicubic", "area", "lanczos", "nearest")
 
 
@@ -54,6 +56,7 @@ class Downsampler:
         "nearest": the pixel under the centre of the output pixel (Pillow's NEAREST), the later one if that is an edge.
 
     An axis that keeps its size is left as it is. Each row of weights sums to 1, so constant images stay constant.
+    `matrices` are those of the two axes, (h, H) and (w, W), float64.
     Raises ValueError for an unknown kernel and for sizes that are not between 1 and the image's own.
     """
 
@@ -68,8 +71,10 @@ class Downsampler:
         self.in_size = in_size
         self.out_size = out_size
         self.kernel = kernel
-        self._exact = tuple(torch.from_numpy(_weights(i, o, kernel)) for i, o in zip(in_size, out_size, strict=True))
+        height, width = (torch.from_numpy(_weights(i, o, kernel)) for i, o in zip(in_size, out_size, strict=True))
+        self.matrices = height, width
         self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
+        self._bands: dict[tuple[torch.dtype, torch.device], tuple[cuda_ops.Bands, cuda_ops.Bands]] = {}
 
     def A(self, x: Tensor) -> Tensor:
         """Reduce x (..., H, W) to (..., h, w); floating point."""
@@ -85,6 +90,18 @@ class Downsampler:
 
     __call__ = A
 
+    def l2(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean squared error (N,) of A x to the target, and A x: x (N, C, H, W), target (N, C, h, w).
+
+        The search's inner loop: one pass over x, and another for its gradient (`cuda_ops.downsample_l2`).
+        """
+        self._check(x, self.in_size)
+        key = (x.dtype, x.device)
+        if key not in self._bands:
+            height, width = (cuda_ops.bands(m) for m in self._matrices(x))
+            self._bands[key] = height, width
+        return cuda_ops.downsample_l2(x, target, *self._bands[key])
+
     def _check(self, x: Tensor, size: tuple[int, int]) -> None:
         if tuple(x.shape[-2:]) != size or not x.is_floating_point():
             raise ValueError(
@@ -95,7 +112,7 @@ class Downsampler:
     def _matrices(self, x: Tensor) -> tuple[Tensor, Tensor]:
         key = (x.dtype, x.device)
         if key not in self._cast:
-            rows, columns = (m.to(device=x.device, dtype=x.dtype) for m in self._exact)
+            rows, columns = (m.to(device=x.device, dtype=x.dtype) for m in self.matrices)
             self._cast[key] = (rows, columns)
         return self._cast[key]
 

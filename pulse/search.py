@@ -21,7 +21,7 @@ from torch import Tensor
 
 from pulse.downsample import Downsampler
 from pulse.latents import Space, latent_space
-from pulse.losses import l2, parse_loss
+from pulse.losses import parse_loss
 from pulse.noise import make_noise, parse_bad_noise_layers, trainable_layers
 from pulse.optimizer import SphericalOptimizer, lr_factors
 from pulse.options import SearchOptions
@@ -194,9 +194,8 @@ def _walk(G: Any, space: Space, target: Tensor, part: _Batch, options: SearchOpt
 
     for step in range(options.steps + 1):
         images = _into_range((G.synthesis(space.to_ws(latents), noise=noise).float() + 1) / 2)
-        small = shrink.A(images)
+        error, small = shrink.l2(images, target)
         loss = objective(small, target, latents, options.eps)
-        error = l2(small, target)
 
         active = active & loss.isfinite() & error.isfinite()
         point = Best(

@@ -11,7 +11,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cuda_ops import bias_act, downsample2d, modulated_conv2d, setup_filter, upfirdn2d, upsample2d
+from cuda_ops import (
+    bias_act,
+    downsample2d,
+    modulated_conv2d,
+    modulated_conv2d_and_scale,
+    setup_filter,
+    upfirdn2d,
+    upsample2d,
+)
 
 RESAMPLE_TAPS = (1, 3, 3, 1)
 NoiseMode = Literal["const", "random", "none"]
@@ -130,12 +138,20 @@ class SynthesisLayer(nn.Module):
         self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "const", noise: Tensor | None = None, gain: float = 1.0
     ) -> Tensor:
         styles = self.affine(w)
-        x = modulated_conv2d(x, self.weight, styles, up=self.up, resample_filter=self.resample_filter)
+        # The demodulation is a factor of `bias_act`: one pass over memory less.
+        x, scale = modulated_conv2d_and_scale(x, self.weight, styles, up=self.up, resample_filter=self.resample_filter)
         if noise is None:
             noise = layer_noise(noise_mode, self.noise_const, x)
         clamp = None if self.conv_clamp is None else self.conv_clamp * gain
         return bias_act(
-            x, self.bias, act="lrelu", gain=sqrt(2) * gain, clamp=clamp, noise=noise, strength=self.noise_strength
+            x,
+            self.bias,
+            act="lrelu",
+            gain=sqrt(2) * gain,
+            clamp=clamp,
+            noise=noise,
+            strength=self.noise_strength,
+            scale=scale,
         )
 
 
