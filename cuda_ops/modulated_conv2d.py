@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops.bias_act import bias_act
-from cuda_ops.reference import _resampled_conv2d
+from cuda_ops.reference import _resampled_conv2d, in_range_of
 from cuda_ops.upfirdn2d import upfirdn2d
 
 
@@ -48,10 +48,7 @@ def modulated_conv2d_and_scale(
 
     Their product is the result; `bias_act` takes the second as its `scale`. Arguments as for `modulated_conv2d`.
     """
-    if x.dtype in (torch.float16, torch.bfloat16):
-        # Demodulation undoes any scale of a filter or of a style, so both may be brought into float16's range first.
-        weight = weight / weight.float().square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-8)
-        styles = styles / styles.float().abs().amax(dim=1, keepdim=True).clamp_min(1e-8)
+    weight, styles = in_range_of(x.dtype, weight, styles)
     # sum over (in, kh, kw) of (w*s)^2 = (s^2) @ (sum over (kh, kw) of w^2)
     exact = torch.float64 if x.dtype == torch.float64 else torch.float32
     energy = styles.to(exact).square() @ weight.to(exact).square().sum(dim=(2, 3)).t()

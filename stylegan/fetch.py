@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from cuda_ops.build import cache_folder
 from stylegan.errors import CheckpointError
 from stylegan.progress import progress
 
@@ -34,17 +35,6 @@ _MAX_ATTEMPTS = 100
 
 class _TryAgain(Exception):
     """What may go away by itself: a cut, a stall, a server that is busy."""
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept: `PULSE_CACHE`, or the platform's folder for caches."""
-    if chosen := os.environ.get("PULSE_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "pulse" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pulse"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulse"
 
 
 def cached(url: str) -> Path | None:
