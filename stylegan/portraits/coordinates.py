@@ -130,8 +130,8 @@ def decode(u: torch.Tensor) -> Parameters:
     p["happy"] = _ramp(p["smile"], 0.3, 1.0)
     p["sad"] = 1 - _ramp(p["smile"], 0.0, 0.22)
     p["teeth"] = _ramp(p["smile"], 0.5, 0.85)
-    p["open"] = 0.12 * _ramp(p["mouth_open"], 0.45, 1.0) + 0.05 * p["teeth"]
-    p["yaw_rad"] = (p["yaw"] - 0.5) * 2 * 0.5236 * (0.35 + 0.65 * (2 * p["yaw"] - 1).abs())
+    p["open"] = 0.11 * _ramp(p["mouth_open"], 0.45, 1.0) + 0.06 * p["teeth"]
+    p["yaw_rad"] = (p["yaw"] - 0.5) * 2 * 0.45 * (0.35 + 0.65 * (2 * p["yaw"] - 1).abs())
     p["pitch_rad"] = (p["pitch"] - 0.5) * 2 * 0.2
     p["roll_rad"] = (p["roll"] - 0.5) * 2 * 0.2
     return p

@@ -38,7 +38,7 @@ def evaluate(shape: Shape, x: Tensor, y: Tensor, z: Tensor, fine: bool = True) -
         return d[:, INDEX[name]]
 
     skin = soft_min_of_all(d[:, : len(SKIN)], 0.075)
-    skin = soft_min(skin, soft_min_of_all(d[:, len(SKIN) : len(SKIN) + len(NOSE)], 0.03), 0.13)
+    skin = soft_min(skin, soft_min_of_all(d[:, len(SKIN) : len(SKIN) + len(NOSE)], 0.03), 0.09)
     if fine:
         skin = skin - _bumps(shape, q[:, 2 * n :])
     skin = soft_min(skin, part("lid"), 0.08)

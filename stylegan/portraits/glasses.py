@@ -27,7 +27,7 @@ def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, colour: Tensor, 
     r = (ex**power + ey**power + 1e-6) ** (1 / power)
     ring = (r - 1).abs() * 0.17
     edge = max(pixel, 0.012)
-    width = 0.014 + 0.010 * p["glasses_shade"]
+    width = 0.006 + 0.007 * p["glasses_shade"]
     line = torch.minimum(ring, ((y - 0.045 + 0.3 * ax * ax).abs() + 3 * (ax - a.eye_x + rx).clamp(min=0)))
     frame_alpha = cover(width - line, edge)
     lens = cover(1 - r, 0.08)
@@ -43,7 +43,7 @@ def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, colour: Tensor, 
     arm = cover(width * 0.9 - (arm_y - 0.03).abs(), edge) * cover(arm_z, 0.05) * cover(plane - arm_z, 0.02) * inside
     tint = hue(p["glasses_shade"] * 0.7 + 0.05, 0.35, 0.14 + 0.25 * p["glasses_shade"])
     on = p["glasses_on"]
-    glare = lens * cover((y - 0.5 * x) % 0.6 - 0.45, 0.1) * 0.06
-    colour = colour * (1 - 0.08 * (lens * on))[:, None] + (glare * on)[:, None]
+    glare = lens * cover((y - 0.5 * x) % 0.6 - 0.45, 0.1) * 0.045
+    colour = colour * (1 - 0.03 * (lens * on))[:, None] + (glare * on)[:, None]
     alpha = torch.maximum(frame_alpha, arm) * on * 0.96
     return colour + (tint[..., None] - colour) * alpha[:, None]

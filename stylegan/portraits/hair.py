@@ -63,7 +63,7 @@ def trim(line: Hairline, volume: Tensor, x: Tensor, y: Tensor, z: Tensor, ax: Te
         tall = tall + 0.02 * strand
         back = back + 0.02 * strand
         parting = (off * (-1 / 0.05**2)).clamp_(min=-30).exp_() * ((y - 0.3) * 4).clamp_(0, 1)
-        volume = volume + waves(x, y, z) * line.curls + strand * line.strands + parting * line.depth
+        volume = volume + waves(1.5 * x, 1.5 * y, 1.5 * z) * line.curls + strand * line.strands + parting * line.depth
     across = (x - line.centre).abs_().div_(line.width)
     up = (y + 0.06 - line.slant * x).clamp_(min=0).div_(tall)
     window = (1 - (across**2.4 + up * up + 1e-6).sqrt_()) * tall

@@ -7,17 +7,20 @@ import math
 import torch
 from torch import Tensor
 
-from stylegan.portraits.anatomy import Anatomy, brow_curve, lid_curves, mouth_curves
+from stylegan.portraits.anatomy import BROW_LENGTH, BROW_START, Anatomy, brow_curve, lid_curves, mouth_curves
 from stylegan.portraits.camera import project
 from stylegan.portraits.distance import bone, evaluate
 from stylegan.portraits.shape import Shape
 
-# Places along half an eye or half a mouth, and which of the curves there.
-_EYE = ((0.97, 0), (0.36, 1), (-0.36, 1), (-0.97, 0), (-0.36, -1), (0.36, -1))
-_UPPER_LIP = ((-1, 1), (-0.55, 0), (-0.2, 0), (0, 0), (0.2, 0), (0.55, 0), (1, 1))
+# Places along half an eye or half a mouth, and which of the curves there. The lashes cover an eye's outer corner, which
+# annotators therefore place inside the end of its curves.
+_EYE = ((0.84, 0), (0.29, 1), (-0.40, 1), (-1.0, 0), (-0.40, -1), (0.29, -1))
+_UPPER_LIP = ((-1, 1), (-0.62, 0), (-0.27, 0), (0, 0), (0.27, 0), (0.62, 0), (1, 1))
 _LOWER_LIP = ((0.6, 3), (0.25, 3), (0, 3), (-0.25, 3), (-0.6, 3))
-_INNER_LIPS = ((-0.9, 1), (-0.3, 1), (0, 1), (0.3, 1), (0.9, 1), (0.3, 2), (0, 2), (-0.3, 2))
+_INNER_LIPS = ((-0.8, 1), (-0.3, 1), (0, 1), (0.3, 1), (0.8, 1), (0.3, 2), (0, 2), (-0.3, 2))
 _LEANS = 9
+# The margin of a lid is seen below its lashes.
+_LASHES = 0.013
 
 
 def feature_points(shape: Shape) -> Tensor:
@@ -36,16 +39,17 @@ def feature_points(shape: Shape) -> Tensor:
 
 
 def _brows(shape: Shape) -> list[tuple[Tensor, Tensor]]:
-    # The brow fades out at both ends of its curve: its ends are taken where half of the hair is left.
-    half = [shape.anatomy.eye_x * 0 + 0.12 + 0.40 * s for s in (0.02, 0.26, 0.5, 0.74, 0.97)]
-    points = [(x, brow_curve(shape.p, shape.anatomy, x)[0]) for x in half]
+    # The brow fades out at both ends of its curve: its ends are taken where half of its hair is left.
+    half = [torch.full_like(shape.anatomy.eye_x, BROW_START + BROW_LENGTH * s) for s in (0.0, 0.24, 0.50, 0.79, 1.01)]
+    # Annotators follow its upper half, and its tail where it ends.
+    points = [(x, y + 0.02 * (1 - s**6)) for x in half for y, s in [brow_curve(shape.p, shape.anatomy, x)]]
     return [(-x, y) for x, y in reversed(points)] + points
 
 
 def _nose(a: Anatomy) -> list[tuple[Tensor, Tensor]]:
     zero = a.nose_y * 0
-    bridge = [(zero, a.tip_y * (i / 3)) for i in range(4)]
-    return bridge + [(a.nose_w * (0.575 * i), a.nose_y - 0.095 + 0.01 * abs(i)) for i in range(-2, 3)]
+    bridge = [(zero, (a.tip_y - 0.022) * (i / 3)) for i in range(4)]
+    return bridge + [(a.nose_w * (0.575 * i), a.nose_y - 0.122 + 0.012 * i * i) for i in range(-2, 3)]
 
 
 def _eyes(a: Anatomy) -> list[tuple[Tensor, Tensor]]:
@@ -53,7 +57,7 @@ def _eyes(a: Anatomy) -> list[tuple[Tensor, Tensor]]:
     for e, lid in _EYE:
         along = e * a.eye_half
         upper, lower = lid_curves(a, along)
-        points.append((a.eye_x + along, upper if lid > 0 else lower if lid < 0 else a.tilt * along))
+        points.append((a.eye_x + along, (upper if lid > 0 else lower if lid < 0 else a.tilt * along) - _LASHES))
     mirrored = [(-x, y) for x, y in points]
     return mirrored + [points[i] for i in (3, 2, 1, 0, 5, 4)]
 

@@ -54,16 +54,16 @@ def skin_colour(p: Parameters) -> Tensor:
     as albedo under one light for all, would be charcoal. They are lifted and warmed towards what a portrait shows.
     """
     swatch = _palette(MONK_TONES, p["tone"])[tone_index(p)]
-    dark = torch.exp(swatch.mean(dim=1, keepdim=True) / -0.045)
-    warmth = torch.tensor([0.60, 0.02, -0.42], device=swatch.device)
-    return swatch * (1 + 1.1 * dark) * (1 + dark * warmth)
+    dark = torch.exp(swatch.mean(dim=1, keepdim=True) / -0.06)
+    warmth = torch.tensor([0.60, 0.04, -0.36], device=swatch.device)
+    return swatch * (1 + 3.4 * dark) * (1 + dark * warmth)
 
 
-def hair_colour(p: Parameters) -> Tensor:
-    """Linear albedo (N, 3) of the hair, greyed with age."""
+def hair_colour(p: Parameters, greying: float = 0.92) -> Tensor:
+    """Linear albedo (N, 3) of the hair, at most as far as `greying` on its way to grey with age."""
     base = pick(HAIR, p["hair_hue"]) * (0.75 + 0.5 * p["hair_shade"])
     grey = torch.tensor([0.42, 0.41, 0.40], device=base.device) * (0.6 + 0.7 * p["hair_shade"])
-    return base + (grey - base) * p["grey"] * 0.92
+    return base + (grey - base) * p["grey"] * greying
 
 
 def colour(like: Tensor, red: float, green: float, blue: float) -> Tensor:

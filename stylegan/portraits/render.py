@@ -16,7 +16,8 @@ from stylegan.portraits.shade import Hit, key_light, shade
 from stylegan.portraits.shape import Shape, build, select
 from stylegan.portraits.trace import approach, march, occlusion, padded
 
-_SUPERSAMPLE = 1.25
+# Enough to smooth the edges between parts; outlines and paint have soft edges of their own.
+_SUPERSAMPLE = 1.13
 # Sides that the coarse grids of `approach` divide.
 _MULTIPLE = 16
 
@@ -100,6 +101,6 @@ def _painted(shape: Shape, hit: Hit, key: Tensor, pixel: float) -> Paint:
 
 def _develop(colour: Tensor, side: int) -> Tensor:
     """Linear light (N, 3, P) to a picture (N, 3, side, side) in [0, 1], bright light gently held back."""
-    colour = colour.clamp(min=1e-5)
+    colour = 1.15 * colour.clamp(min=1e-5)
     colour = colour * (1 + colour * 0.10) / (1 + 0.42 * colour)
     return (colour * 1.08).clamp(0, 1).pow(1 / 2.2).view(len(colour), 3, side, side)

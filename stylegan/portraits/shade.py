@@ -105,7 +105,7 @@ def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, strands: Tensor)
     """Colour (N, 3, P) of what is hit: a blend by its shares."""
     ws, wh, wc, wt = hit.share.unbind(1)
     cloth = hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])
-    knit = 1 + 0.08 * torch.sin(70 * hit.y)
+    knit = 1 + 0.04 * torch.sin(70 * hit.y)
     return (
         skin.albedo * ws[:, None]
         + hair[..., None] * (wh * strands)[:, None]
@@ -129,7 +129,11 @@ def _sheen(hit: Hit, halfway: _Vectors) -> Tensor:
 def _strands(p: Parameters, hit: Hit) -> Tensor:
     """Darker and lighter locks (N, P) around 1, straight ones by the angle around the crown, curls by `waves`."""
     x, y, z = hit.x, hit.y, hit.z
-    lock = 0.6 * locks(1.2 * x, y, 1.2 * z) + 0.4 * locks(2.7 * x + 1, 1.6 * y, 2.7 * z)
-    curls = waves(1.3 * x, 1.3 * y, 1.3 * z)
-    mixed = lock * (1 - p["curl"]) * 0.20 + curls * (0.08 + 0.30 * p["curl"])
+    lock = (
+        0.5 * locks(1.2 * x, y, 1.2 * z)
+        + 0.5 * locks(2.7 * x + 1, 1.6 * y, 2.7 * z)
+        + 0.4 * locks(5.1 * x, 2 * y, 5.1 * z)
+    )
+    curls = waves(1.9 * x, 1.9 * y, 1.9 * z)
+    mixed = lock * (1 - p["curl"]) * 0.24 + curls * (0.05 + 0.34 * p["curl"])
     return (1 + mixed).clamp(0.4, 1.6)

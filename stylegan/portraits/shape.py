@@ -140,9 +140,9 @@ def build(p: Parameters) -> Shape:
         return ((point - pivot)[:, None] @ turn)[:, 0] + pivot
 
     ellipsoid("cranium", v(0, 0.27, -0.13), v(0.70 * width, 0.84 * height, 0.89))
-    ellipsoid("face", v(0, -0.36, 0.14), v(0.60 * width, 0.68, 0.585))
+    ellipsoid("face", v(0, -0.33, 0.14), v(0.61 * width, 0.66, 0.585))
     lean = v(-0.38 * torch.ones_like(o), -0.50, 0.62)
-    ellipsoid("jaw", v(0.315 * jaw, -0.73 + 0.04 * child, 0.22), v(0.15, 0.44, 0.22), True, _frame(lean))
+    ellipsoid("jaw", v(0.315 * jaw, -0.69 + 0.04 * child, 0.22), v(0.155, 0.42, 0.22), True, _frame(lean))
     ellipsoid("chin", v(0, a.chin_y + 0.17, 0.54), v(0.20 * (jaw - 0.04 * (1 - male)), 0.17, 0.165))
     neck = 0.40 + 0.05 * centred(p["neck_width"]) + 0.055 * male - 0.05 * child
     top, bottom = v(0, -0.3, -0.3), to_head(v(0, -2.0, -0.42))
@@ -153,13 +153,13 @@ def build(p: Parameters) -> Shape:
     ellipsoid(
         "bridge",
         v(0, (0.07 + tip_y) / 2, (0.635 + tip_z) / 2),
-        v(0.062 + 0.012 * centred(p["nose_width"]), 0.31, 0.10),
+        v(0.072 + 0.014 * centred(p["nose_width"]), 0.08 - tip_y / 2, 0.10),
         False,
         _frame(lean),
     )
     ellipsoid("tip", v(0, tip_y, tip_z), v(0.082 + 0.012 * centred(p["nose_width"]), 0.075, 0.09))
     ellipsoid("wing", v(a.nose_w, a.nose_y - 0.01, 0.78), v(0.06, 0.058, 0.085), True)
-    ellipsoid("lid", v(a.eye_x, 0, a.eye_z), v(a.eye_half * 1.22, a.eye_half * 0.95, 0.112), True)
+    ellipsoid("lid", v(a.eye_x, 0, a.eye_z), v(a.eye_half * 1.2, a.eye_half * 0.95, 0.100), True)
     lean = v(0.0, 1.0, -0.25)
     out = v(1.0, 0.0, -0.35)
     frame = torch.stack([torch.nn.functional.normalize(out, dim=1)] * 3, 2)
@@ -187,7 +187,7 @@ def build(p: Parameters) -> Shape:
     ellipsoid(
         "bun", v(0, mix(0.7, 1.16, p["bun"]), -0.45 + 0.2 * p["hair_part"]), v(0.3, 0.27, 0.3) * (0.3 + 0.7 * p["bun"])
     )
-    tall = 0.08 + 0.28 * p["hat_shape"]
+    tall = 0.04 + 0.2 * p["hat_shape"]
     ellipsoid("crown", v(0, 0.33, -0.12), v(0.79 * width, 0.86 * height + tall, 0.99))
     brim = 0.3 * (centred(p["hat_shape"]).abs() * 1.3 - 0.3).clamp(0, 1)
     front = (1 - p["hat_shape"] * 2).clamp(0, 1)
@@ -201,17 +201,17 @@ def build(p: Parameters) -> Shape:
 
     ridge = 0.016 + 0.014 * centred(p["brow_ridge"]) + 0.022 * male - 0.02 * child
     bump(ridge, v(0.25, 0.17, 0.74), v(0.19, 0.07, 0.2))
-    bump(-0.075 + 0.02 * child, v(a.eye_x - 0.01, 0.01, 0.74), v(0.16, 0.105, 0.25))
-    bump(-0.06, v(0.135, 0.02, 0.74), v(0.06, 0.11, 0.2))
+    bump(-0.070 + 0.02 * child, v(a.eye_x + 0.01, 0.01, 0.74), v(0.17, 0.105, 0.25))
+    bump(-0.030, v(0.135, 0.02, 0.74), v(0.06, 0.11, 0.2))
     bump(0.03 + 0.02 * centred(p["cheekbones"]), v(0.45, -0.24, 0.5), v(0.17, 0.12, 0.3))
     bump(0.045 * full - 0.01, v(0.42, -0.62, 0.4), v(0.2, 0.2, 0.3))
     bump(0.045 * happy + 0.02 * child, v(0.36, -0.37, 0.66), v(0.13, 0.11, 0.2))
-    bump(0.05, v(0, lip_y, 0.72), v(0.25, 0.17, 0.3))
-    bump(0.028, v(0, lip_y + a.gap / 2 + a.lip_up * 0.5, 0.8), v(a.mouth_half * 0.6, a.lip_up * 0.55 + 0.008, 0.3))
-    bump(0.036, v(0, lip_y - a.gap / 2 - a.lip_low * 0.5, 0.8), v(a.mouth_half * 0.5, a.lip_low * 0.5 + 0.008, 0.3))
-    bump(-0.03 - 0.04 * happy, v(a.mouth_half + 0.01, lip_y + a.mouth_lift, 0.7), v(0.045, 0.05, 0.2))
-    bump(-0.03, v(0, lip_y - a.gap / 2 - a.lip_low - 0.075, 0.72), v(0.16, 0.045, 0.2))
-    bump(-0.012, v(0, a.nose_y - 0.14, 0.8), v(0.03, 0.06, 0.2))
+    bump(0.075, v(0, lip_y + 0.03, 0.72), v(0.25, 0.2, 0.3))
+    bump(0.028, v(0, lip_y + a.gap / 4 + a.lip_up * 0.5, 0.8), v(a.mouth_half * 0.6, a.lip_up * 0.55 + 0.008, 0.3))
+    bump(0.036, v(0, lip_y - a.gap * 0.75 - a.lip_low * 0.5, 0.8), v(a.mouth_half * 0.5, a.lip_low * 0.5 + 0.008, 0.3))
+    bump(-0.018 - 0.02 * happy, v(a.mouth_half + 0.02, lip_y + a.mouth_lift, 0.7), v(0.045, 0.05, 0.2))
+    bump(-0.03, v(0, lip_y - a.gap * 0.75 - a.lip_low - 0.075, 0.72), v(0.16, 0.045, 0.2))
+    bump(-0.003, v(0, (a.nose_y - 0.08 + lip_y + a.lip_up) / 2, 0.8), v(0.028, 0.05, 0.2))
     bump(-0.03 - 0.02 * old, v(0.68, 0.22, 0.4), v(0.1, 0.18, 0.2))
     bump(-0.006 - 0.012 * old, v(0.36, -0.5, 0.6), v(0.06, 0.1, 0.2))
     bump(0.02 * old + 0.008, v(a.eye_x, -0.135, 0.72), v(0.11, 0.03, 0.2))

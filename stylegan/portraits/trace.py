@@ -99,7 +99,7 @@ def occlusion(shape: Shape, points: Tensor, index: Tensor, key: Tensor, side: in
     place = (index.gather(1, few) // side // 2) * half + (index.gather(1, few) % side) // 2
     x, y, z, nx, ny, nz = points.unbind(1)
     ao = torch.ones_like(x)
-    for reach, strength in ((0.07, 0.5), (0.25, 0.55)):
+    for reach, strength in ((0.07, 0.4), (0.25, 0.4)):
         f = evaluate(shape, x + nx * reach, y + ny * reach, z + nz * reach, False).nearest()
         ao = ao * (1 - strength * (1 - f / reach).clamp(0, 1))
     shadow = torch.ones_like(x)

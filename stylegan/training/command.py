@@ -12,6 +12,7 @@ import torch
 from stylegan.discriminator import Discriminator
 from stylegan.errors import CheckpointError
 from stylegan.loading import load
+from stylegan.processes import cores
 from stylegan.stylegan2 import Generator
 from stylegan.training import dataset as datasets
 from stylegan.training import pairs, parallel
@@ -171,7 +172,13 @@ def _pictures(request: Request, resolution: int | None) -> Dataset:
     if request.data == PORTRAITS:
         resolution = resolution or (128 if gpu else 64)
         folder = request.folder / PORTRAITS
-        pairs.render_shards(folder, request.portraits, resolution, progress=lambda n: _say(f"{n} portraits rendered"))
+        pairs.render_shards(
+            folder,
+            request.portraits,
+            resolution,
+            progress=lambda n: _say(f"{n} portraits rendered"),
+            processes=cores(),
+        )
         return pairs.dataset_of(folder, resolution)
     return datasets.read(
         Path(request.data),

@@ -7,18 +7,23 @@ in minutes what a discriminator needs days to teach.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stylegan import portraits
 from stylegan.layers import normalize_2nd_moment
+from stylegan.processes import in_processes
 from stylegan.training.dataset import Dataset
 
 Z_DIM = 64
 SHARD = 512
+# Pictures rendered at a time: few, so that an interrupted run ends soon.
+_PART = 32
 
 
 def coordinates_of(z: Tensor) -> Tensor:
@@ -27,25 +32,47 @@ def coordinates_of(z: Tensor) -> Tensor:
 
 
 def render_shards(
-    folder: Path, count: int, resolution: int = 128, seed: int = 0, progress: Callable[[int], None] | None = None
+    folder: Path,
+    count: int,
+    resolution: int = 128,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    processes: int = 1,
 ) -> None:
     """Render `count` pairs into files of 512; files that are there already are kept, so a killed run resumes.
 
     Each file holds `z` (512, 64) float32 and `pictures` (512, 3, resolution, resolution) uint8 and appears whole or
-    not at all.
+    not at all. More than one of the `processes` of one thread each need a program that begins behind
+    `if __name__ == "__main__"`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for i in range(-(-count // SHARD)):
-        path = folder / f"pairs_{seed}_{i:05d}.npz"
-        if not path.exists():
-            z = torch.randn(SHARD, Z_DIM, generator=torch.Generator().manual_seed(seed * 1_000_003 + i))
-            pictures = torch.cat([portraits.render(coordinates_of(part), resolution) for part in z.split(32)])
+    shards = range(-(-count // SHARD))
+    missing = [i for i in shards if not _path(folder, seed, i).exists()]
+    jobs = ((part.numpy(), resolution) for i in missing for part in _latents(seed, i).split(_PART))
+    rendered = in_processes(_render_part, jobs, processes)
+    for i in shards:
+        path = _path(folder, seed, i)
+        if i in missing:
+            pictures = np.concatenate(list(islice(rendered, SHARD // _PART)))
             beside = path.with_suffix(".part")
             with beside.open("wb") as file:
-                np.savez(file, z=z.numpy(), pictures=to_bytes(pictures).numpy())
+                np.savez(file, z=_latents(seed, i).numpy(), pictures=pictures)
             beside.replace(path)
         if progress is not None:
             progress(min((i + 1) * SHARD, count))
+
+
+def _path(folder: Path, seed: int, shard: int) -> Path:
+    return folder / f"pairs_{seed}_{shard:05d}.npz"
+
+
+def _latents(seed: int, shard: int) -> Tensor:
+    return torch.randn(SHARD, Z_DIM, generator=torch.Generator().manual_seed(seed * 1_000_003 + shard))
+
+
+def _render_part(job: tuple[NDArray[np.float32], int]) -> NDArray[np.uint8]:
+    z, resolution = job
+    return to_bytes(portraits.render(coordinates_of(torch.from_numpy(z)), resolution)).numpy()
 
 
 def dataset_of(folder: Path, resolution: int) -> Dataset:

@@ -1,0 +1,65 @@
+"""One function over many jobs, in several processes: small tensors gain more from a second process than a thread."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+import torch
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], processes: int) -> Iterator[_Result]:
+    """The results of `function` for all `jobs`, in their order, computed in so many processes of one thread each; in
+    this process, with all its threads, if `processes` is 1.
+
+    The function must be importable and the jobs picklable; a program that asks for more than one process has to begin
+    behind `if __name__ == "__main__"`. What the function raises is raised here. The processes end with this one,
+    however that ends. Raises ValueError when `processes` is less than 1.
+    """
+    if processes < 1:
+        raise ValueError(f"The number of processes is {processes}; give one or more.")
+    if processes == 1:
+        yield from map(function, jobs)
+        return
+    # A forked child inherits locks of PyTorch's threads, and may wait for them for ever.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin)
+    try:
+        rest = iter(jobs)
+        # Few at a time: what is computed ahead has to be held until it is its turn.
+        waiting: list[Future[_Result]] = [pool.submit(function, job) for job in islice(rest, 2 * processes)]
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting += [pool.submit(function, job) for job in islice(rest, 1)]
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    # Ctrl-C reaches every process of a terminal; the first one tells the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
