@@ -9,9 +9,10 @@ import torch
 import typer
 
 import stylegan
+from stylegan.processes import cores
 from stylegan.stylegan2 import Generator
-from stylegan.training import adversarial, pairs, warm_start
-from stylegan.training.networks import options_of
+from stylegan.training import adversarial, pairs, teach_mapping, warm_start
+from stylegan.training.networks import new_generator, options_of
 from stylegan.training.options import Schedule, TrainingOptions
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -34,7 +35,27 @@ def render(
     seed: Annotated[int, typer.Option(help="Of the latents.")] = 0,
 ) -> None:
     """Render portraits with the latents that stand for them; a killed run resumes."""
-    pairs.render_shards(out, count, resolution, seed, progress=lambda n: print(f"{n} of {count}", flush=True))
+    pairs.render_shards(
+        out, count, resolution, seed, progress=lambda n: print(f"{n} of {count}", flush=True), processes=cores()
+    )
+
+
+@app.command("teach-mapping")
+def teach_mapping_command(
+    out: Annotated[Path, typer.Argument(help="File for the generator, .safetensors.")],
+    count: Annotated[int, typer.Option(help="Portraits to describe.")] = 65536,
+    steps: Annotated[int, typer.Option(help="Steps of 512 portraits.")] = 6000,
+    settings: Sets = None,
+) -> None:
+    """Teach a fresh generator's mapping network to describe portraits."""
+    options = _options(settings or [])
+    torch.manual_seed(options.seed)
+    generator = new_generator(options)
+    left = teach_mapping.teach_mapping(
+        generator, count, steps, progress=lambda step, loss: print(f"step {step}: {loss:.4f}", flush=True)
+    )
+    print(f"{left:.1%} of the variance of unseen descriptions is not explained")
+    stylegan.save(generator, out)
 
 
 @app.command("warm-start")

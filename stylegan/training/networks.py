@@ -1,11 +1,13 @@
 """The networks of a run: fresh ones, grown ones, and the running average."""
 
 import copy
+from collections.abc import Collection
 
 import torch
 from torch import nn
 
 from stylegan.discriminator import Discriminator
+from stylegan.layers import SynthesisLayer, ToRGBLayer
 from stylegan.loading import Generator as AnyGenerator
 from stylegan.stylegan2 import Generator
 from stylegan.training.options import TrainingOptions
@@ -18,7 +20,11 @@ def new_generator(options: TrainingOptions, c_dim: int = 0) -> Generator:
         c_dim,
         options.w_dim,
         options.resolution,
-        mapping_kwargs={"num_layers": options.mapping_layers, "lr_multiplier": options.mapping_lr_multiplier},
+        mapping_kwargs={
+            "num_layers": options.mapping_layers,
+            "layer_features": options.mapping_features or None,
+            "lr_multiplier": options.mapping_lr_multiplier,
+        },
         synthesis_kwargs={
             "channel_base": options.channel_base,
             "channel_max": options.channel_max,
@@ -65,6 +71,7 @@ def options_of(generator: AnyGenerator) -> dict[str, int | float]:
         "channel_base": synthesis.get("channel_base", 32768),
         "channel_max": synthesis.get("channel_max", 512),
         "mapping_layers": mapping.get("num_layers", 8),
+        "mapping_features": mapping.get("layer_features") or 0,
         "mapping_lr_multiplier": mapping.get("lr_multiplier", 0.01),
     }
 
@@ -86,6 +93,19 @@ def grow_into(small: nn.Module, large: nn.Module) -> None:
             tensor.copy_(have[name])
         elif name.endswith("torgb.weight"):
             tensor.zero_()
+    if isinstance(large, Generator):
+        centre_styles(large, except_for=have)
+
+
+@torch.no_grad()
+def centre_styles(generator: Generator, except_for: Collection[str] = ()) -> None:
+    """Set the biases of all styles so that the average w modulates every feature map by 1, as in a fresh network whose
+    average w is 0; those named in `except_for`, as in a state dict, are left."""
+    for name, module in generator.named_modules():
+        if isinstance(module, SynthesisLayer | ToRGBLayer) and f"{name}.affine.bias" not in except_for:
+            affine = module.affine
+            shift = (affine.weight * affine.weight_gain) @ generator.mapping.w_avg
+            affine.bias.copy_((1 - shift) / affine.bias_gain)
 
 
 def copy_for_average(network: Generator) -> Generator:

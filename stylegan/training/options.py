@@ -16,6 +16,7 @@ class TrainingOptions:
         channel_base: feature maps times resolution, of both networks.
         channel_max: most feature maps of a layer, of both networks.
         mapping_layers: dense layers of the mapping network.
+        mapping_features: width of the mapping network's hidden layers; 0 for `w_dim`.
         mapping_lr_multiplier: learning-rate multiplier of the mapping network.
         num_fp16_res: how many of the highest resolutions run in half precision: float16 on CUDA, bfloat16 on the CPU.
         batch_size: pictures a step, over all processes; up to 4, or a multiple of 4 for each process.
@@ -34,6 +35,7 @@ class TrainingOptions:
         ada_target: share of overfitting that "ada" holds, E[sign(D(real))].
         ada_kimg: thousands of pictures in which "ada" can go from probability 0 to 1.
         seed: of everything random.
+        texture_weight: weight, in a warm start, of the distance between textures (`losses.texture_distance`).
         compile: run the networks through torch.compile.
     """
 
@@ -43,6 +45,7 @@ class TrainingOptions:
     channel_base: int = 4096
     channel_max: int = 256
     mapping_layers: int = 4
+    mapping_features: int = 0
     mapping_lr_multiplier: float = 0.1
     num_fp16_res: int = 0
     batch_size: int = 16
@@ -60,6 +63,7 @@ class TrainingOptions:
     ada_target: float = 0.6
     ada_kimg: float = 500.0
     seed: int = 0
+    texture_weight: float = 0.0
     compile: bool = False
 
     def __post_init__(self) -> None:

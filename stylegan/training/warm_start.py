@@ -7,7 +7,7 @@ import torch
 
 from stylegan.stylegan2 import Generator
 from stylegan.training.dataset import Dataset, to_signed
-from stylegan.training.losses import pyramid_distance
+from stylegan.training.losses import pyramid_distance, texture_distance
 from stylegan.training.networks import copy_for_average, grow_into, half_dtype, new_generator, update_average
 from stylegan.training.options import Schedule, TrainingOptions
 from stylegan.training.state import Run
@@ -41,10 +41,14 @@ def warm_start(
         ws = generator.mapping(z, update_w_avg=True)
         images = synthesis(ws, noise_mode="none", half_dtype=half_dtype(z.device))
         loss = pyramid_distance(images, pictures)
+        run.note("loss", loss)
+        if options.texture_weight:
+            texture = texture_distance(images, pictures)
+            run.note("texture", texture)
+            loss = loss + options.texture_weight * texture
         run.optimizers["G"].zero_grad(set_to_none=True)
         loss.backward()
         run.optimizers["G"].step()
         update_average(ema, generator, options, step)
-        run.note("loss", loss)
         run.log()
     return ema

@@ -24,3 +24,13 @@ def test_pyramid_distance_sees_every_scale() -> None:
     assert losses.pyramid_distance(x, x) == 0
     assert torch.isclose(losses.pyramid_distance(x + checks, x), torch.tensor(1.0))
     assert torch.isclose(losses.pyramid_distance(x + 1, x), torch.tensor(1.0))
+
+
+def test_texture_distance_forgives_a_shift_and_not_a_blur() -> None:
+    torch.manual_seed(0)
+    grain = torch.randn(4, 3, 32, 32)
+    shifted = grain.roll((2, 2), dims=(2, 3))
+    blurred = torch.nn.functional.avg_pool2d(grain, 3, stride=1, padding=1)
+    assert losses.texture_distance(grain, grain) == 0
+    assert losses.pyramid_distance(blurred, grain) < losses.pyramid_distance(shifted, grain)
+    assert losses.texture_distance(blurred, grain) > 1.5 * losses.texture_distance(shifted, grain)
