@@ -1,11 +1,15 @@
-"""How many portraits and how many samples of a generator dlib's frontal face detector takes for faces.
+"""What dlib, which learnt from photographs, sees in portraits and in samples of a generator.
 
-The detector was trained on photographs (King 2009); pictures are shown to it at 128 px, enlarged three times.
+How many of them its frontal face detector takes for faces, and how far from the truth about the portraits its 68
+landmarks lie. The detector is a HOG of King 2009, the landmarks are those of Kazemi and Sullivan 2014, trained on
+iBUG 300-W; pictures are shown to both at 384 px, which is 128 px enlarged three times.
 
     python -m benchmarks.faces --count 300
 """
 
 import argparse
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,19 +20,90 @@ from benchmarks.environment import describe
 from stylegan import portraits
 from stylegan.loading import Generator
 
+# Where Debian's package libdlib-data puts it; `make landmarks` installs the package.
+PREDICTOR = Path("/usr/share/dlib/shape_predictor_68_face_landmarks.dat")
 
-def share_with_face(pictures: torch.Tensor) -> float:
-    """The share of pictures (N, 3, 128, 128) in [0, 1] in which the detector finds a face."""
+SIDE = 384
+
+LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
+FEATURES = {
+    "all 51": slice(17, 68),
+    "brows": slice(17, 27),
+    "nose": slice(27, 36),
+    "eyes": slice(36, 48),
+    "mouth": slice(48, 68),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face that was found, in pixels of the picture, the middle of the top left pixel at (0, 0).
+
+    Args:
+        box: (4,) left, top, right and bottom.
+        landmarks: (68, 2) in iBUG order, x to the right and y down; None without a predictor.
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray | None
+
+
+def find_faces(pictures: torch.Tensor, predictor: Path | None = None) -> list[list[Face]]:
+    """The faces that dlib finds in each of the pictures (N, 3, R, R) in [0, 1], none or several.
+
+    Landmarks are predicted where `predictor`, dlib's shape predictor of 68 points, is given. Raises RuntimeError when
+    that file cannot be read.
+    """
     import dlib
 
     detector = dlib.get_frontal_face_detector()
-    found = 0
+    shape = dlib.shape_predictor(str(predictor)) if predictor is not None else None
+    scale = SIDE / pictures.shape[-1]
+
+    def in_picture(points: list[tuple[int, int]]) -> np.ndarray:
+        return (np.array(points) + 0.5) / scale - 0.5
+
+    found = []
     for picture in pictures:
         data = picture.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        size = (3 * data.shape[1], 3 * data.shape[0])
-        enlarged = Image.fromarray(data).resize(size, Image.Resampling.BICUBIC)
-        found += len(detector(np.asarray(enlarged), 0)) > 0
-    return found / max(len(pictures), 1)
+        large = np.array(Image.fromarray(data).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        faces = []
+        for box in detector(large, 0):
+            corners = in_picture([(box.left(), box.top()), (box.right(), box.bottom())])
+            landmarks = in_picture([(p.x, p.y) for p in shape(large, box).parts()]) if shape else None
+            faces.append(Face(corners.reshape(4), landmarks))
+        found.append(faces)
+    return found
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,): left, top, right, bottom."""
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = sides.clip(min=0).prod()
+    return float(shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared))
+
+
+def true_face(faces: list[Face], landmarks: np.ndarray) -> Face:
+    """Of the faces found in a picture, at least one, that which overlaps the box of its true landmarks (68, 2) most."""
+    box = np.concatenate([landmarks.min(0), landmarks.max(0)])
+    return max(faces, key=lambda face: overlap(face.box, box))
+
+
+def eye_distance(landmarks: np.ndarray) -> np.ndarray:
+    """Distance (...) between the centres of the eyes of landmarks (..., 68, 2), each the mean of its six points."""
+    apart = landmarks[..., RIGHT_EYE, :].mean(-2) - landmarks[..., LEFT_EYE, :].mean(-2)
+    return np.linalg.norm(apart, axis=-1)
+
+
+def outer_eye_distance(landmarks: np.ndarray) -> np.ndarray:
+    """Distance (...) between the outer corners of the eyes of landmarks (..., 68, 2), by which 300-W counts errors."""
+    return np.linalg.norm(landmarks[..., 45, :] - landmarks[..., 36, :], axis=-1)
+
+
+def landmark_offsets(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """How far (N, 68, 2) the seen landmarks lie from the true ones, both (N, 68, 2), in per cent of the true distance
+    between the eyes; positive to the right and down."""
+    return 100 * (seen - true) / eye_distance(true)[:, None, None]
 
 
 def sample(generator: Generator, count: int, seed: int, truncation_psi: float) -> torch.Tensor:
@@ -39,23 +114,58 @@ def sample(generator: Generator, count: int, seed: int, truncation_psi: float) -
     return ((torch.cat(parts) + 1) / 2).clamp(0, 1)
 
 
+def _print_offsets(offsets: np.ndarray, every_point: bool) -> None:
+    print(f"dlib's landmarks against the true ones, in {len(offsets)} portraits, in % of the distance of the eyes;")
+    print("mean and median over portraits of the mean distance; mean offset to the right and down")
+    rows = dict(FEATURES)
+    if every_point:
+        rows |= {f"point {i}": slice(i, i + 1) for i in range(17, 68)}
+    print(f"{'':10s} {'mean':>7s} {'median':>7s} {'right':>7s} {'down':>7s}")
+    for name, points in rows.items():
+        distance = np.linalg.norm(offsets[:, points], axis=2).mean(1)
+        right, down = offsets[:, points].mean((0, 1))
+        print(f"{name:10s} {distance.mean():7.2f} {np.median(distance):7.2f} {right:+7.2f} {down:+7.2f}")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("--generator", default="default")
+    parser.add_argument("--points", action="store_true", help="the offset of every single landmark as well")
     arguments = parser.parse_args()
+    if arguments.count < 1:
+        parser.error(f"the number of pictures is {arguments.count}; give one or more.")
     print(describe())
+
+    def print_share(name: str, found: list[list[Face]]) -> None:
+        share = np.mean([len(faces) > 0 for faces in found])
+        print(f"{name:40s} {share:7.1%} of {len(found)}", flush=True)
+
     drawn = portraits.sample(arguments.count, torch.Generator().manual_seed(arguments.seed))
-    rows = [("portraits", portraits.render(drawn, 128))]
+    found = find_faces(portraits.render(drawn, 128), PREDICTOR if PREDICTOR.exists() else None)
+    print_share("portraits", found)
     generator = stylegan.load(arguments.generator)
-    rows += [
-        (f"{generator.name}, truncation_psi={psi}", sample(generator, arguments.count, arguments.seed, psi))
-        for psi in (0.7, 1.0)
-    ]
-    for name, pictures in rows:
-        print(f"{name:40s} {share_with_face(pictures):7.1%} of {len(pictures)}", flush=True)
+    for psi in (0.7, 1.0):
+        pictures = sample(generator, arguments.count, arguments.seed, psi)
+        print_share(f"{generator.name}, truncation_psi={psi}", find_faces(pictures))
+
+    truths = [fact.landmarks.numpy() for fact in portraits.truth(drawn, 128)]
+    pairs = [(true_face(faces, true).landmarks, true) for faces, true in zip(found, truths, strict=True) if faces]
+    if not PREDICTOR.exists():
+        print(f"Landmarks were not compared, for {PREDICTOR} is not there; `make landmarks` installs it.")
+    elif pairs:
+        seen, true = (np.stack(side) for side in zip(*pairs, strict=True))
+        offsets = landmark_offsets(seen, true)
+        _print_offsets(offsets, arguments.points)
+        inner = np.linalg.norm(offsets[:, FEATURES["all 51"]], axis=2).mean(1)
+        by_corners = inner * eye_distance(true) / outer_eye_distance(true)
+        print(
+            f"all 51, in % of the distance of the outer eye corners, as 300-W counts: mean {by_corners.mean():.2f},",
+            end="",
+        )
+        print(f" median {np.median(by_corners):.2f}")
 
 
 if __name__ == "__main__":
