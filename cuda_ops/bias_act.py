@@ -1,7 +1,5 @@
 """The end of a StyleGAN2 layer in one pass over memory (Karras et al. 2020, section 2)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -50,8 +48,9 @@ def bias_act(
     if noise is not None:
         if isinstance(strength, Tensor) and strength.numel() != 1:
             noise, strength = noise * strength, 1.0
-        noise = noise.reshape([1] * (x.ndim - noise.ndim) + list(noise.shape))
-        if x.ndim != 4 or dim != 1 or noise.shape[1] != 1 or noise.shape[2:] != x.shape[2:]:
+        if noise.ndim < x.ndim:
+            noise = noise.reshape([1] * (x.ndim - noise.ndim) + list(noise.shape))
+        if x.ndim != 4 or dim != 1 or noise.shape != (noise.shape[0], 1, *x.shape[2:]):
             # Other noise than one map for each image: added in a pass of its own.
             x = x if scale is None else x * scale.to(x.dtype)[:, :, None, None]
             x, noise, scale = x + (noise * strength).to(x.dtype), None, None
@@ -59,32 +58,3 @@ def bias_act(
     if noise is not None and not (isinstance(strength, (int, float)) and strength == 1):
         factor = torch.as_tensor(strength, dtype=noise.dtype, device=x.device)
     return torch.ops.cuda_ops.bias_act(x, b, noise, factor, scale, dim, act, alpha, gain, clamp)
-
-
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:5])
-    ctx.options = inputs[5:]
-
-
-def _backward(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
-    x, b, noise, strength, scale = tensors = ctx.saved_tensors
-    dim, act, alpha, gain, clamp = ctx.options
-    wanted = ctx.needs_input_grad[:5]
-    if torch.is_grad_enabled():
-        # This gradient will be differentiated in turn.
-        factor = 1.0 if strength is None else strength
-        y = reference.bias_act(x, b, dim, act, alpha, gain, clamp, noise, factor, scale)
-        inputs = [t for t, want in zip(tensors, wanted, strict=True) if want]
-        found = iter(torch.autograd.grad(y, inputs, dy, create_graph=True, allow_unused=True))
-        return (*(next(found) if want else None for want in wanted), *[None] * 5)
-    parameters = wanted[1] or wanted[3] or wanted[4]
-    gradients = torch.ops.cuda_ops.bias_act_backward(dy, *tensors, *ctx.options, parameters, wanted[2])
-    cast = (g.to(t.dtype) if want else None for g, t, want in zip(gradients, tensors, wanted, strict=True))
-    return (*cast, *[None] * 5)
-
-
-def _register() -> None:
-    torch.library.register_autograd("cuda_ops::bias_act", _backward, setup_context=_setup)
-
-
-build.when_loaded(_register)

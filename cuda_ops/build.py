@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -42,7 +42,6 @@ _NAME = "native.so"
 _lock = threading.Lock()
 # What became of each part in this process: None once it is loaded, else why it is not.
 _outcome: dict[str, str | None] = {}
-_when_loaded: list[Callable[[], None]] = []
 
 
 class BuildError(RuntimeError):
@@ -77,11 +76,6 @@ def _native(device: str, dtype: torch.dtype) -> bool:
 _native._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def when_loaded(register: Callable[[], None]) -> None:
-    """Call `register` once the operations exist: an operation's gradient in Python is registered then."""
-    _when_loaded.append(register)
-
-
 def mode() -> str:
     """The value of PULSE_OPS."""
     chosen = os.environ.get("PULSE_OPS") or "auto"
@@ -102,9 +96,6 @@ def load(part: str) -> str | None:
                 continue
             try:
                 torch.ops.load_library(str(find(each)))
-                if each == "cpu":
-                    for register in _when_loaded:
-                        register()
                 _outcome[each] = None
             except (BuildError, OSError) as error:
                 _outcome[each] = str(error).rstrip(".")

@@ -29,7 +29,7 @@ def _bands(size: tuple[int, int], small: tuple[int, int], kernel: str = "bicubic
 def test_native_is_the_reference(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70))
     small = data.draw(st.integers(1, size[0])), data.draw(st.integers(1, size[1]))
-    n, c = data.draw(st.sampled_from([(1, 3), (2, 1), (3, 4), (1, 20)]))
+    n, c = data.draw(st.sampled_from([(1, 3), (2, 1), (3, 4), (1, 20), (1, 60)]))
     rows, columns = _bands(size, small, data.draw(st.sampled_from(KERNELS)))
     dtype, tolerance = data.draw(
         st.sampled_from([(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
@@ -76,9 +76,13 @@ def test_first_and_second_derivatives() -> None:
 def test_registration() -> None:
     rows, columns = _bands((9, 7), (3, 2))
     x = torch.randn(2, 3, 9, 7, requires_grad=True)
-    arguments = (x, torch.randn(2, 3, 3, 2), *rows[:2], *columns[:2], *rows[2:], *columns[2:])
+    small, target = torch.randn(2, 3, 3, 2), torch.randn(2, 3, 3, 2)
+    cuda_ops.downsample_l2(x, target, rows, columns)
+    arguments = (x, target, *rows[:2], *columns[:2], *rows[2:], *columns[2:])
     torch.library.opcheck(torch.ops.cuda_ops.downsample_l2.default, arguments)
-    torch.library.opcheck(torch.ops.cuda_ops.banded.default, (x.detach(), *rows[:2], 2, torch.float32))
+    for memory_format in FORMATS:
+        back = (torch.randn(2), small, small, target, *rows[2:], *columns[2:], torch.float32, memory_format)
+        torch.library.opcheck(torch.ops.cuda_ops.downsample_l2_backward.default, back)
 
 
 def test_a_compiled_search_step_has_one_graph() -> None:
@@ -96,7 +100,7 @@ def test_only_the_gradient_is_of_full_size(memory_format: torch.memory_format) -
     target = torch.rand(1, 3, 16, 16)
     call = lambda: torch.autograd.grad(cuda_ops.downsample_l2(x, target, rows, columns)[0].sum(), x)  # noqa: E731
     call()
-    assert 1 <= largest_allocation(call, "cpu") / (4 * x.numel()) < 1.15
+    assert 1 <= largest_allocation(call, "cpu") / (4 * x.numel()) < 1.01
 
 
 def test_nothing_is_a_batch_too() -> None:

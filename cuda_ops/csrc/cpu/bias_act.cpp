@@ -8,12 +8,15 @@
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -36,8 +39,6 @@ constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
 
 // Numbers of a part of an image, in channels_last and in planes, whose channels lie far apart.
 constexpr int64_t kPart = 1 << 16, kPlanePart = 1 << 18;
-// Numbers of a run that are handled at a time, in the first-level cache.
-constexpr int64_t kRun = 512;
 // Pixels whose sums are taken in the accumulator's own type, in channels_last and in a plane.
 constexpr int64_t kRuns = 256;
 constexpr int64_t kPixels = 4096;
@@ -106,65 +107,48 @@ struct Layer {
   int64_t parts() const { return (pixels + part_pixels() - 1) / part_pixels(); }
 };
 
-// One run of numbers side by side: what is multiplied and added, number by number or the same for all.
-template <typename A>
-struct Run {
-  const A* factors;  // null: `factor`
-  const A* terms;    // null: none
-  A factor, term;
-  A term_gain;  // of `terms`
-};
-
-// The activation's argument. Branches on what the run has stand outside the loops, so that these are plain.
-template <typename A, typename T>
-inline void arguments(const Run<A>& run, const T* x, A* z, int64_t size) {
-  if (run.factors != nullptr && run.terms != nullptr) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) z[i] = run.factors[i] * load<A>(x[i]) + (run.term_gain * run.terms[i] + run.term);
-  } else if (run.factors != nullptr) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) z[i] = run.factors[i] * load<A>(x[i]) + run.term;
-  } else if (run.terms != nullptr) {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) z[i] = run.factor * load<A>(x[i]) + (run.term_gain * run.terms[i] + run.term);
-  } else {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) z[i] = run.factor * load<A>(x[i]) + run.term;
-  }
-}
-
 // Clamping that lets NaN through, as torch's does.
 template <typename A>
 inline A clamped(A y, A most) {
   return y < -most ? -most : (y > most ? most : y);
 }
 
+// A pixel's channels.
 template <int act, typename T, typename A>
-void forward_run(const Layer<A>& layer, const Run<A>& run, const T* x, T* y, int64_t size) {
-  alignas(64) A z[kRun];
-  for (int64_t begin = 0; begin < size; begin += kRun) {
-    const int64_t n = std::min(kRun, size - begin);
-    Run<A> here = run;
-    here.factors = run.factors == nullptr ? nullptr : run.factors + begin;
-    here.terms = run.terms == nullptr ? nullptr : run.terms + begin;
-    arguments(here, x + begin, z, n);
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; ++i) {
-      y[begin + i] = store<T>(clamped(activate<act>(z[i], layer.alpha) * layer.gain, layer.clamp));
-    }
+void forward_pixel(const Layer<A>& layer, int64_t n, const T* __restrict x, const A* __restrict b,
+                   const A* __restrict scale, A noise, T* __restrict y) {
+  const Layer<A> local = layer;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const A z = scale[i] * load<A>(x[i]) + (noise + b[i]);
+    y[i] = store<T>(clamped(activate<act>(z, local.alpha) * local.gain, local.clamp));
   }
 }
 
-// The gradient of the activation's argument.
-template <int act, typename A>
+// A channel's pixels.
+template <int act, bool with_noise, typename T, typename A>
+void forward_plane(const Layer<A>& layer, int64_t n, const T* __restrict x, A b, A scale, const A* __restrict noise,
+                   T* __restrict y) {
+  const Layer<A> local = layer;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    A z = scale * load<A>(x[i]) + b;
+    if constexpr (with_noise) z += local.strength * noise[i];
+    y[i] = store<T>(clamped(activate<act>(z, local.alpha) * local.gain, local.clamp));
+  }
+}
+
+// The gradient of the activation's argument. The test for the clamp costs as much as all the rest, so it is made only
+// where there is one.
+template <int act, bool clamps, typename A>
 inline A backward_at(const Layer<A>& layer, A z, A dy) {
-  const A y = activate<act>(z, layer.alpha) * layer.gain;
-  const A through = (y < -layer.clamp) | (y > layer.clamp) ? A(0) : layer.gain;
-  return dy * (through * slope<act>(z, layer.alpha));
+  const A dz = dy * (layer.gain * slope<act>(z, layer.alpha));
+  if constexpr (clamps) return std::abs(activate<act>(z, layer.alpha) * layer.gain) > layer.clamp ? A(0) : dz;
+  return dz;
 }
 
 // A pixel's channels: adds to the sums of each channel, returns the sum over them.
-template <int act, typename T, typename A>
+template <int act, bool clamps, typename T, typename A>
 A backward_pixel(const Layer<A>& layer, int64_t n, const T* __restrict dy, const T* __restrict x,
                  const A* __restrict b, const A* __restrict scale, A noise, T* __restrict dx, A* __restrict db,
                  A* __restrict dscale) {
@@ -173,7 +157,7 @@ A backward_pixel(const Layer<A>& layer, int64_t n, const T* __restrict dy, const
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < n; ++i) {
     const A value = load<A>(x[i]);
-    const A dz = backward_at<act>(local, scale[i] * value + (noise + b[i]), load<A>(dy[i]));
+    const A dz = backward_at<act, clamps>(local, scale[i] * value + (noise + b[i]), load<A>(dy[i]));
     dx[i] = store<T>(dz * scale[i]);
     db[i] += dz;
     dscale[i] += dz * value;
@@ -188,7 +172,7 @@ struct Sums {
 };
 
 // A channel's pixels: adds to `rows`, the sums of each pixel, where they are wanted, and returns those of the channel.
-template <int act, bool with_noise, bool with_rows, typename T, typename A>
+template <int act, bool clamps, bool with_noise, bool with_rows, typename T, typename A>
 Sums<A> backward_plane(const Layer<A>& layer, int64_t n, const T* __restrict dy, const T* __restrict x, A b, A scale,
                        const A* __restrict noise, T* __restrict dx, A* __restrict rows) {
   const Layer<A> local = layer;
@@ -198,7 +182,7 @@ Sums<A> backward_plane(const Layer<A>& layer, int64_t n, const T* __restrict dy,
     const A value = load<A>(x[i]);
     A z = scale * value + b;
     if constexpr (with_noise) z += local.strength * noise[i];
-    const A dz = backward_at<act>(local, z, load<A>(dy[i]));
+    const A dz = backward_at<act, clamps>(local, z, load<A>(dy[i]));
     dx[i] = store<T>(dz * scale);
     db += dz;
     dscale += dz * value;
@@ -208,31 +192,45 @@ Sums<A> backward_plane(const Layer<A>& layer, int64_t n, const T* __restrict dy,
   return {db, dscale, dstrength};
 }
 
+// What is not given adds nothing or multiplies by one.
+template <typename A>
+std::vector<A> bias_of(const Layer<A>& layer) {
+  return layer.b == nullptr ? std::vector<A>(layer.channels, A(0)) : std::vector<A>(layer.b, layer.b + layer.channels);
+}
+template <typename A>
+std::vector<A> scale_of(const Layer<A>& layer, int64_t image) {
+  if (layer.scale == nullptr) return std::vector<A>(layer.channels, A(1));
+  return {layer.scale + image * layer.channels, layer.scale + (image + 1) * layer.channels};
+}
+
 template <int act, typename T, typename A>
 void forward(const Layer<A>& layer, const T* x, T* y) {
-  const int64_t parts = layer.parts(), step = layer.part_pixels();
-  const int64_t work = std::max<int64_t>(std::min(step, layer.pixels) * layer.channels, 1);
+  const int64_t parts = layer.parts(), step = layer.part_pixels(), channels = layer.channels;
+  const int64_t work = std::max<int64_t>(std::min(step, layer.pixels) * channels, 1);
   at::parallel_for(0, layer.images * parts, std::max<int64_t>(kGrain / work, 1), [&](int64_t begin, int64_t end) {
+    const std::vector<A> bias = bias_of(layer);
     for (int64_t task = begin; task < end; ++task) {
       const int64_t image = task / parts, first = task % parts * step, last = std::min(first + step, layer.pixels);
-      const A* scale = layer.scale == nullptr ? nullptr : layer.scale + image * layer.channels;
+      const std::vector<A> scale = scale_of(layer, image);
       const A* noise = layer.noise == nullptr ? nullptr : layer.noise + image * layer.noise_step;
-      const int64_t base = image * layer.pixels * layer.channels;
-      if (layer.last && noise == nullptr && scale == nullptr && layer.b == nullptr) {
-        const int64_t at = base + first * layer.channels;
-        forward_run<act>(layer, {nullptr, nullptr, 1, 0, 1}, x + at, y + at, (last - first) * layer.channels);
+      const int64_t base = image * layer.pixels * channels;
+      if (layer.last && noise == nullptr && layer.scale == nullptr && layer.b == nullptr) {
+        const int64_t at = base + first * channels;
+        forward_plane<act, false>(layer, (last - first) * channels, x + at, A(0), A(1), noise, y + at);
       } else if (layer.last) {
         for (int64_t p = first; p < last; ++p) {
-          const Run<A> run{scale, layer.b, 1, noise == nullptr ? A(0) : layer.strength * noise[p], 1};
-          const int64_t at = base + p * layer.channels;
-          forward_run<act>(layer, run, x + at, y + at, layer.channels);
+          const int64_t at = base + p * channels;
+          forward_pixel<act>(layer, channels, x + at, bias.data(), scale.data(),
+                             noise == nullptr ? A(0) : layer.strength * noise[p], y + at);
         }
       } else {
-        for (int64_t c = 0; c < layer.channels; ++c) {
-          const Run<A> run{nullptr, noise == nullptr ? nullptr : noise + first, scale == nullptr ? A(1) : scale[c],
-                           layer.b == nullptr ? A(0) : layer.b[c], layer.strength};
+        for (int64_t c = 0; c < channels; ++c) {
           const int64_t at = base + c * layer.pixels + first;
-          forward_run<act>(layer, run, x + at, y + at, last - first);
+          if (noise == nullptr) {
+            forward_plane<act, false>(layer, last - first, x + at, bias[c], scale[c], noise, y + at);
+          } else {
+            forward_plane<act, true>(layer, last - first, x + at, bias[c], scale[c], noise + first, y + at);
+          }
         }
       }
     }
@@ -248,17 +246,16 @@ struct Gradients {
   double* dstrength;    // (images * parts,)
 };
 
-template <int act, typename T, typename A>
+template <int act, bool clamps, typename T, typename A>
 void backward(const Layer<A>& layer, const T* dy, const T* x, const Gradients<T, A>& out) {
   const int64_t parts = layer.parts(), step = layer.part_pixels(), channels = layer.channels;
   const int64_t work = std::max<int64_t>(std::min(step, layer.pixels) * channels, 1);
   at::parallel_for(0, layer.images * parts, std::max<int64_t>(kGrain / work, 1), [&](int64_t begin, int64_t end) {
-    // What is not given adds nothing or multiplies by one.
-    std::vector<A> bias(channels, A(0)), factor(channels, A(1)), some(2 * channels, A(0));
-    if (layer.b != nullptr) bias.assign(layer.b, layer.b + channels);
+    const std::vector<A> bias = bias_of(layer);
+    std::vector<A> some(2 * channels, A(0));
     for (int64_t task = begin; task < end; ++task) {
       const int64_t image = task / parts, first = task % parts * step, last = std::min(first + step, layer.pixels);
-      if (layer.scale != nullptr) factor.assign(layer.scale + image * channels, layer.scale + (image + 1) * channels);
+      const std::vector<A> scale = scale_of(layer, image);
       const A* noise = layer.noise == nullptr ? nullptr : layer.noise + image * layer.noise_step;
       const int64_t base = image * layer.pixels * channels;
       A* rows = out.rows == nullptr ? nullptr : out.rows + image * layer.pixels;
@@ -275,7 +272,7 @@ void backward(const Layer<A>& layer, const T* dy, const T* x, const Gradients<T,
         };
         for (int64_t p = first; p < last; ++p) {
           const int64_t at = base + p * channels;
-          const A whole = backward_pixel<act>(layer, channels, dy + at, x + at, bias.data(), factor.data(),
+          const A whole = backward_pixel<act, clamps>(layer, channels, dy + at, x + at, bias.data(), scale.data(),
                                               noise == nullptr ? A(0) : layer.strength * noise[p], out.dx + at,
                                               some.data(), some.data() + channels);
           if (rows != nullptr) rows[p] = whole;
@@ -284,14 +281,14 @@ void backward(const Layer<A>& layer, const T* dy, const T* x, const Gradients<T,
         }
         flush();
       } else {
-        const auto plane = noise == nullptr ? backward_plane<act, false, false, T, A>
-                           : rows == nullptr ? backward_plane<act, true, false, T, A>
-                                             : backward_plane<act, true, true, T, A>;
+        const auto plane = noise == nullptr ? backward_plane<act, clamps, false, false, T, A>
+                           : rows == nullptr ? backward_plane<act, clamps, true, false, T, A>
+                                             : backward_plane<act, clamps, true, true, T, A>;
         if (rows != nullptr) std::fill(rows + first, rows + last, A(0));
         for (int64_t c = 0; c < channels; ++c) {
           for (int64_t p = first; p < last; p += kPixels) {
             const int64_t n = std::min(kPixels, last - p), at = base + c * layer.pixels + p;
-            const Sums<A> sums = plane(layer, n, dy + at, x + at, bias[c], factor[c],
+            const Sums<A> sums = plane(layer, n, dy + at, x + at, bias[c], scale[c],
                                        noise == nullptr ? nullptr : noise + p, out.dx + at,
                                        rows == nullptr ? nullptr : rows + p);
             if (db != nullptr) db[c] += sums.db;
@@ -415,6 +412,20 @@ Tensor bias_act_cpu(const Tensor& given, const OptionalTensor& b, const Optional
   return y;
 }
 
+// Parts (outer, parts, size) added up to (outer, size).
+template <typename A>
+Tensor added(double* parts_of, int64_t outer, int64_t parts, int64_t size, const at::TensorOptions& options) {
+  const Tensor result = at::empty({outer, size}, options);
+  A* out = result.mutable_data_ptr<A>();
+  for (int64_t o = 0; o < outer; ++o, parts_of += parts * size, out += size) {
+    for (int64_t part = 1; part < parts; ++part) {
+      for (int64_t i = 0; i < size; ++i) parts_of[i] += parts_of[part * size + i];
+    }
+    for (int64_t i = 0; i < size; ++i) out[i] = parts > 0 ? static_cast<A>(parts_of[i]) : A(0);
+  }
+  return result;
+}
+
 // dx, db (C,), dnoise like noise, dstrength (), dscale (N, C); empty where the input is not there. `parameters` is false
 // where none of b, strength and scale wants a gradient, `of_noise` where the noise wants none.
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bias_act_backward_cpu(
@@ -436,24 +447,27 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bias_act_backward_cpu(
                  strong = parameter<A>(strength);
     const auto layer = layer_of<A>(shape, bias, factor, map, strong, alpha, gain, clamp.value_or(-1));
     const int64_t parts = layer.parts();
-    const auto sums = [&](bool wanted, at::IntArrayRef sizes) {
-      return wanted ? at::zeros(sizes, at::kDouble) : Tensor();
-    };
-    const Tensor of_b = sums(parameters && b, {shape.images * parts, shape.channels});
-    const Tensor of_scale = sums(parameters && scale, {shape.images, parts, shape.channels});
-    const Tensor of_strength = sums(parameters && strength && noise, {shape.images * parts});
+    // Of each part of an image, in an order that does not depend on the threads.
+    const int64_t tasks = shape.images * parts, per_channel = tasks * shape.channels;
+    const bool of_b = parameters && b, of_scale = parameters && scale, of_strength = parameters && strength && noise;
+    std::vector<double> sums((of_b + of_scale) * per_channel + of_strength * tasks, 0.0);
+    double* const b_sums = sums.data();
+    double* const scale_sums = b_sums + of_b * per_channel;
+    double* const strength_sums = scale_sums + of_scale * per_channel;
     const Tensor rows = of_noise ? at::zeros({shape.images, 1, given.size(2), given.size(3)}, options) : Tensor();
-    const auto at = [](const Tensor& t) { return t.defined() ? t.mutable_data_ptr<double>() : nullptr; };
-    const Gradients<T, A> out{dx.mutable_data_ptr<T>(), at(of_b), at(of_scale),
-                              rows.defined() ? rows.mutable_data_ptr<A>() : nullptr, at(of_strength)};
+    const Gradients<T, A> out{dx.mutable_data_ptr<T>(), of_b ? b_sums : nullptr, of_scale ? scale_sums : nullptr,
+                              rows.defined() ? rows.mutable_data_ptr<A>() : nullptr,
+                              of_strength ? strength_sums : nullptr};
     if (given.numel() > 0) {
       with_act(act, [&](auto kind) {
-        backward<decltype(kind)::value>(layer, g.const_data_ptr<T>(), shape.x.const_data_ptr<T>(), out);
+        constexpr int kAct = decltype(kind)::value;
+        const auto run = clamp ? backward<kAct, true, T, A> : backward<kAct, false, T, A>;
+        run(layer, g.const_data_ptr<T>(), shape.x.const_data_ptr<T>(), out);
       });
     }
-    if (of_b.defined()) db = of_b.sum(0).to(options.dtype());
-    if (of_scale.defined()) dscale = of_scale.sum(1).to(options.dtype());
-    if (of_strength.defined()) dstrength = of_strength.sum().to(options.dtype()).reshape(strength->sizes());
+    if (of_b) db = added<A>(b_sums, 1, tasks, shape.channels, options).reshape({shape.channels});
+    if (of_scale) dscale = added<A>(scale_sums, shape.images, parts, shape.channels, options);
+    if (of_strength) dstrength = added<A>(strength_sums, 1, tasks, 1, options).reshape(strength->sizes());
     if (rows.defined()) dnoise = (strength ? rows * strong : rows).sum_to_size(noise->sizes());
   });
   return {dx, db, dnoise, dstrength, dscale};
@@ -476,6 +490,160 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bias_act_backward_meta(
           like(of_noise, noise), like(parameters, strength), like(parameters, scale)};
 }
 
+Tensor bias_act(const Tensor& x, const OptionalTensor& b, const OptionalTensor& noise, const OptionalTensor& strength,
+                const OptionalTensor& scale, int64_t dim, c10::string_view act, double alpha, double gain,
+                std::optional<double> clamp) {
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("cuda_ops::bias_act", "").typed<decltype(bias_act)>();
+  return op.call(x, b, noise, strength, scale, dim, act, alpha, gain, clamp);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bias_act_backward(
+    const Tensor& dy, const Tensor& x, const OptionalTensor& b, const OptionalTensor& noise,
+    const OptionalTensor& strength, const OptionalTensor& scale, int64_t dim, c10::string_view act, double alpha,
+    double gain, std::optional<double> clamp, bool parameters, bool of_noise) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("cuda_ops::bias_act_backward", "")
+                             .typed<decltype(bias_act_backward)>();
+  return op.call(dy, x, b, noise, strength, scale, dim, act, alpha, gain, clamp, parameters, of_noise);
+}
+
+// `activate` and `slope` in operations that PyTorch knows the gradients of. What `where` leaves out is kept finite,
+// because a product of zero and infinity would reach the gradient.
+Tensor activated(const Tensor& z, int act, double alpha) {
+  switch (act) {
+    case kRelu:
+      return z.relu();
+    case kLrelu:
+      return at::leaky_relu(z, alpha);
+    case kTanh:
+      return z.tanh();
+    case kSigmoid:
+      return z.sigmoid();
+    case kElu:
+      return at::elu(z);
+    case kSelu:
+      return at::selu(z);
+    case kSoftplus:
+      return at::softplus(z);
+    case kSwish:
+      return at::silu(z);
+    default:
+      return z;
+  }
+}
+
+Tensor slope_of(const Tensor& z, int act, double alpha) {
+  const auto below_zero = [&] { return z.clamp_max(0).exp(); };
+  switch (act) {
+    case kRelu:
+      return (z > 0).to(z.scalar_type());
+    case kLrelu:
+      return at::full_like(z, alpha).masked_fill(z > 0, 1);
+    case kTanh:
+      return 1 - z.tanh().square();
+    case kSigmoid:
+      return z.sigmoid() * (1 - z.sigmoid());
+    case kElu:
+      return below_zero().masked_fill(z > 0, 1);
+    case kSelu:
+      return below_zero().mul(kSeluScale * kSeluAlpha).masked_fill(z > 0, kSeluScale);
+    case kSoftplus:
+      return z.sigmoid().masked_fill(z > 20, 1);
+    case kSwish:
+      return z.sigmoid() * (1 + z * (1 - z.sigmoid()));
+    default:
+      return at::ones_like(z);
+  }
+}
+
+// The gradients for what differentiates again; undefined where the input is.
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> differentiable_backward(
+    const Tensor& dy, const Tensor& given, const Tensor& b, const Tensor& noise, const Tensor& strength,
+    const Tensor& scale, int64_t dim, c10::string_view name, double alpha, double gain, std::optional<double> clamp) {
+  const auto type = at::toOpMathType(given.scalar_type());
+  int act = kLinear;
+  with_act(name, [&](auto kind) { act = decltype(kind)::value; });
+  const Tensor x = given.to(type);
+  std::vector<int64_t> others;
+  for (int64_t d = 0; d < x.dim(); ++d) {
+    if (d != (dim < 0 ? dim + x.dim() : dim)) others.push_back(d);
+  }
+  const auto each_channel = [&](Tensor t) {
+    for (const int64_t d : others) t = t.unsqueeze(d);
+    return t.to(type);
+  };
+  Tensor z = x, factor, map;
+  if (scale.defined()) {
+    factor = scale.to(type).unsqueeze(2).unsqueeze(3);
+    z = z * factor;
+  }
+  if (noise.defined()) {
+    map = strength.defined() ? noise.to(type) * strength.to(type) : noise.to(type);
+    z = z + map;
+  }
+  if (b.defined()) z = z + each_channel(b);
+  Tensor dz = dy.to(type) * slope_of(z, act, alpha) * gain;
+  if (clamp) dz = dz.masked_fill((activated(z, act, alpha) * gain).abs() > *clamp, 0);
+  Tensor dnoise, dstrength;
+  if (noise.defined()) {
+    const Tensor rows = noise.size(0) == 1 ? dz.sum({0, 1}, true) : dz.sum({1}, true);
+    dnoise = strength.defined() ? rows * strength.to(type) : rows;
+    if (strength.defined()) dstrength = (rows * noise.to(type)).sum().reshape_as(strength);
+  }
+  return {scale.defined() ? dz * factor : dz, b.defined() ? (others.empty() ? dz : dz.sum(others)) : Tensor(), dnoise,
+          dstrength, scale.defined() ? (dz * x).sum({2, 3}) : Tensor()};
+}
+
+class BiasAct : public torch::autograd::Function<BiasAct> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, const OptionalTensor& b,
+                        const OptionalTensor& noise, const OptionalTensor& strength, const OptionalTensor& scale,
+                        int64_t dim, c10::string_view act, double alpha, double gain, std::optional<double> clamp) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    ctx->save_for_backward({x, b.value_or(Tensor()), noise.value_or(Tensor()), strength.value_or(Tensor()),
+                            scale.value_or(Tensor())});
+    ctx->saved_data["dim"] = dim;
+    ctx->saved_data["act"] = std::string(act);
+    ctx->saved_data["alpha"] = alpha;
+    ctx->saved_data["gain"] = gain;
+    ctx->saved_data["clamp"] = clamp;
+    return bias_act(x, b, noise, strength, scale, dim, act, alpha, gain, clamp);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor &x = saved[0], &b = saved[1], &noise = saved[2], &strength = saved[3], &scale = saved[4];
+    auto& options = ctx->saved_data;
+    const int64_t dim = options["dim"].toInt();
+    const std::string act = options["act"].toStringRef();
+    const double alpha = options["alpha"].toDouble(), gain = options["gain"].toDouble();
+    const auto clamp = options["clamp"].toOptional<double>();
+    // Only tensors that were given are counted among the inputs.
+    bool wanted[5];
+    for (size_t i = 0, place = 0; i < 5; ++i) wanted[i] = saved[i].defined() && ctx->needs_input_grad(place++);
+    const auto given = [](const Tensor& t) { return t.defined() ? OptionalTensor(t) : std::nullopt; };
+    const auto [dx, db, dnoise, dstrength, dscale] =
+        at::GradMode::is_enabled()
+            // This gradient will be differentiated in turn.
+            ? differentiable_backward(grads[0], x, b, noise, strength, scale, dim, act, alpha, gain, clamp)
+            : bias_act_backward(grads[0], x, given(b), given(noise), given(strength), given(scale), dim, act, alpha,
+                                gain, clamp, wanted[1] || wanted[3] || wanted[4], wanted[2]);
+    torch::autograd::variable_list results{dx, db, dnoise, dstrength, dscale, {}, {}, {}, {}, {}};
+    for (size_t i = 0; i < 5; ++i) {
+      results[i] = wanted[i] ? results[i].to(saved[i].scalar_type()) : Tensor();
+    }
+    return results;
+  }
+};
+
+Tensor bias_act_autograd(const Tensor& x, const OptionalTensor& b, const OptionalTensor& noise,
+                         const OptionalTensor& strength, const OptionalTensor& scale, int64_t dim,
+                         c10::string_view act, double alpha, double gain, std::optional<double> clamp) {
+  return BiasAct::apply(x, b, noise, strength, scale, dim, act, alpha, gain, clamp);
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(cuda_ops, m) {
@@ -495,5 +663,6 @@ TORCH_LIBRARY_IMPL(cuda_ops, Meta, m) {
   m.impl("bias_act", bias_act_meta);
   m.impl("bias_act_backward", bias_act_backward_meta);
 }
+TORCH_LIBRARY_IMPL(cuda_ops, Autograd, m) { m.impl("bias_act", bias_act_autograd); }
 
 }  // namespace cuda_ops
