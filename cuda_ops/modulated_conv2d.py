@@ -1,11 +1,17 @@
-"""A convolution modulated per image: passes around the library's own convolution (Karras et al. 2020, section 2.2)."""
+"""A convolution modulated per image, in one pass where that is faster (Karras et al. 2020, section 2.2)."""
 
 import torch
 from torch import Tensor
 
+from cuda_ops import build
 from cuda_ops.bias_act import bias_act
-from cuda_ops.reference import _resampled_conv2d, in_range_of
+from cuda_ops.reference import _resampled_conv2d, _transposed_padding, in_range_of
 from cuda_ops.upfirdn2d import upfirdn2d
+
+# From so many pixels (by `up`) and channels on, minimal filtering beats the library's convolution; below, transforming
+# the weights takes longer than it saves. Measured on a Zen 3 with AVX2, 512 channels at the smallest sizes.
+_LEAST_PIXELS = {1: 64, 2: 16}
+_LEAST_CHANNELS = 16
 
 
 def modulated_conv2d(
@@ -19,7 +25,9 @@ def modulated_conv2d(
     """A convolution whose input channels are scaled per image (Karras et al. 2020, equations 1 and 3).
 
     The activations are scaled instead of the weights, so one convolution with shared weights serves the whole batch.
-    Differentiable any number of times. Under autocast the convolution has autocast's type.
+    On the CPU, float32 and 3x3 taps go through minimal filtering (Lavin and Gray 2016, arXiv:1509.09308), whose
+    rounding error is about twice that of a plain sum. Differentiable any number of times. Under autocast the
+    convolution has autocast's type.
 
     Args:
         x: (N, I, H, W), contiguous or channels_last, which the result keeps.
@@ -56,5 +64,29 @@ def modulated_conv2d_and_scale(
 
 
 def _modulated(x: Tensor, weight: Tensor, styles: Tensor, up: int, resample_filter: Tensor | None) -> Tensor:
-    x = bias_act(x, scale=styles)
-    return _resampled_conv2d(x, weight.to(x.dtype), up, resample_filter, upfirdn2d)
+    if not _filters_minimally(x, weight, up):
+        x = bias_act(x, scale=styles)
+        return _resampled_conv2d(x, weight.to(x.dtype), up, resample_filter, upfirdn2d)
+    if styles.shape != x.shape[:2]:
+        raise ValueError(
+            f"modulated_conv2d: styles have shape {tuple(styles.shape)} and x {tuple(x.shape)}; give (N, I) for"
+            " (N, I, H, W)."
+        )
+    y: Tensor = torch.ops.cuda_ops.conv3x3(x, weight.to(x.dtype), styles.to(x.dtype), up == 2)
+    if up == 1:
+        return y
+    return upfirdn2d(y, resample_filter, padding=_transposed_padding(resample_filter, 3), gain=4)
+
+
+def _filters_minimally(x: Tensor, weight: Tensor, up: int) -> bool:
+    """Whether the convolution is done by minimal filtering: a fixed rule of types and shapes."""
+    return (
+        up in _LEAST_PIXELS
+        and x.dtype == torch.float32
+        and x.device.type == "cpu"
+        and weight.shape[2:] == (3, 3)
+        and x.shape[2] * x.shape[3] >= _LEAST_PIXELS[up]
+        and min(weight.shape[:2]) >= _LEAST_CHANNELS
+        and not torch.is_autocast_enabled("cpu")
+        and build.native(x)
+    )

@@ -269,16 +269,21 @@ def _resampled_conv2d(
         pads = _upsample_padding(resample_filter, 2, 0)
         return filtered(F.conv2d(x, weight), resample_filter, up=2, padding=pads, gain=4)
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return filtered(y, resample_filter, padding=_transposed_padding(resample_filter, kernel), gain=4)
+
+
+def _transposed_padding(resample_filter: Tensor | None, kernel: int) -> tuple[int, int, int, int]:
+    """The padding of the filter that follows a transposed convolution of stride two.
+
+    That leaves 2H+k-2 rows; what is to be added or cut for 2H after the filter is split as upsample2d splits it.
+    """
     fw, fh = _filter_size(resample_filter)
-    # The transposed convolution leaves 2H+k-2 rows; what is to be added or cut for 2H after the filter is split as
-    # upsample2d splits it.
-    pads = (
+    return (
         (fw + 1) // 2 - (kernel - 1) // 2,
         (fw - 2) // 2 - (kernel - 1) // 2 + 1,
         (fh + 1) // 2 - (kernel - 1) // 2,
         (fh - 2) // 2 - (kernel - 1) // 2 + 1,
     )
-    return filtered(y, resample_filter, padding=pads, gain=4)
 
 
 def adain(
