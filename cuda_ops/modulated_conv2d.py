@@ -9,7 +9,8 @@ from cuda_ops.reference import _resampled_conv2d, _transposed_padding, in_range_
 from cuda_ops.upfirdn2d import upfirdn2d
 
 # From so many pixels (by `up`) and channels on, minimal filtering beats the library's convolution; below, transforming
-# the weights takes longer than it saves. Measured on a Zen 3 with AVX2, 512 channels at the smallest sizes.
+# the weights takes longer than it saves. Measured for one image of 512 channels
+# on two cores with AVX2; the least channels, two vectors of them, are a guess.
 _LEAST_PIXELS = {1: 64, 2: 16}
 _LEAST_CHANNELS = 16
 

@@ -2,8 +2,8 @@
 
 A style vector should lay out plainly what a picture shows. The renderer knows what that is: colours, light, pose,
 where 68 landmarks lie. A mapping network that has learnt to write this description of the portrait into w leaves its
-synthesis network far less to find out; with the true description for w, a quarter of the pictures is enough for the
-same distance at 16 px.
+synthesis network far less to find out; with the true description for w, a quarter of the pictures was enough for the
+same distance at 16 px. A taught network leaves some of it out, and gains less.
 """
 
 from collections.abc import Callable
