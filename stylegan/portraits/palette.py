@@ -26,13 +26,17 @@ def _palette(names: tuple[str, ...], like: Tensor) -> Tensor:
     return to_linear(torch.tensor(rgb, device=like.device))
 
 
-def pick(names: tuple[str, ...], t: Tensor) -> Tensor:
-    """Colour (N, 3) at t (N, 1) in [0, 1] along a palette, blended between neighbours."""
-    colours = _palette(names, t)
-    s = t[:, 0].clamp(0, 1) * (len(names) - 1)
-    i = s.floor().long().clamp(max=len(names) - 2)
+def blend(colours: Tensor, t: Tensor) -> Tensor:
+    """Colour (N, 3) at t (N, 1) from 0 to 1, held there, along a row of colours (K, 3), evenly between neighbours."""
+    s = t[:, 0].clamp(0, 1) * (len(colours) - 1)
+    i = s.floor().long().clamp(max=len(colours) - 2)
     f = (s - i)[:, None]
     return colours[i] * (1 - f) + colours[i + 1] * f
+
+
+def pick(names: tuple[str, ...], t: Tensor) -> Tensor:
+    """Colour (N, 3) at t (N, 1) along a palette, as `blend` has it."""
+    return blend(_palette(names, t), t)
 
 
 def hue(h: Tensor, saturation: float | Tensor, value: float | Tensor) -> Tensor:
@@ -52,11 +56,15 @@ def skin_colour(p: Parameters) -> Tensor:
 
     The swatches are colours of skin in a picture, where a camera has exposed for the face; the darkest of them, taken
     as albedo under one light for all, would be charcoal. They are lifted and warmed towards what a portrait shows.
+    A tone's middle has the colour of its swatch. From middle to middle the colour goes evenly, as the eye sees it:
+    people are of all tones between, and a network can follow.
     """
-    swatch = _palette(MONK_TONES, p["tone"])[tone_index(p)]
+    swatch = _palette(MONK_TONES, p["tone"])
     dark = torch.exp(swatch.mean(dim=1, keepdim=True) / -0.06)
     warmth = torch.tensor([0.60, 0.04, -0.36], device=swatch.device)
-    return swatch * (1 + 3.4 * dark) * (1 + dark * warmth)
+    seen = (swatch * (1 + 3.4 * dark) * (1 + dark * warmth)) ** (1 / 2.2)
+    last = len(MONK_TONES) - 1
+    return to_linear(blend(seen, (p["tone"] * len(MONK_TONES) - 0.5) / last))
 
 
 def hair_colour(p: Parameters, greying: float = 0.92) -> Tensor:

@@ -12,7 +12,7 @@ import stylegan
 from stylegan.processes import cores
 from stylegan.stylegan2 import Generator
 from stylegan.training import adversarial, pairs, teach_mapping, warm_start
-from stylegan.training.networks import new_generator, options_of
+from stylegan.training.networks import copy_weights, new_generator, options_of
 from stylegan.training.options import Schedule, TrainingOptions
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -22,7 +22,13 @@ Data = Annotated[Path, typer.Argument(help="Folder of rendered pairs.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; continued if it holds one.")]
 Kimg = Annotated[float, typer.Option(help="Length of the run in thousands of pictures.")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes of this call.")]
-Start = Annotated[Path | None, typer.Option(help="Generator to begin with; it may be of a smaller resolution.")]
+Start = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Generator to begin with; it may be of a smaller resolution. Given again, such a one whose layers replace"
+        " those of the one before."
+    ),
+]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="An option of TrainingOptions, as name=value.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 
@@ -91,14 +97,19 @@ def adversarial_command(
 
 
 def _prepared(
-    kimg: float, minutes: float | None, start: Path | None, settings: list[str] | None, device: str
+    kimg: float, minutes: float | None, start: list[Path] | None, settings: list[str] | None, device: str
 ) -> tuple[TrainingOptions, Schedule, Generator | None]:
     torch.backends.cudnn.benchmark = device == "cuda"
-    begin = None if start is None else stylegan.load(start)
-    if begin is not None:
+    begin: Generator | None = None
+    for path in start or []:
+        generator = stylegan.load(path)
         # Says what cannot be continued.
-        options_of(begin)
-    assert begin is None or isinstance(begin, Generator)
+        options_of(generator)
+        assert isinstance(generator, Generator)
+        if begin is None:
+            begin = generator
+        else:
+            copy_weights(generator, begin)
     return _options(settings or []), Schedule(kimg=kimg, minutes=minutes), begin
 
 

@@ -82,8 +82,22 @@ def grow_into(small: nn.Module, large: nn.Module) -> None:
     Raises:
         ValueError: if a weight that both have is of another shape in each.
     """
-    have = small.state_dict()
+    copied = copy_weights(small, large)
     for name, tensor in large.state_dict().items():
+        if name not in copied and name.endswith("torgb.weight"):
+            tensor.zero_()
+    if isinstance(large, Generator):
+        centre_styles(large, except_for=copied)
+
+
+def copy_weights(source: nn.Module, target: nn.Module) -> set[str]:
+    """Copy the weights that both networks have, and leave the target's others; returns the names of those copied.
+
+    Raises:
+        ValueError: if a weight that both have is of another shape in each.
+    """
+    have, copied = source.state_dict(), set()
+    for name, tensor in target.state_dict().items():
         if name in have:
             if have[name].shape != tensor.shape:
                 raise ValueError(
@@ -91,10 +105,8 @@ def grow_into(small: nn.Module, large: nn.Module) -> None:
                     f" {tuple(tensor.shape)}; train with its own options."
                 )
             tensor.copy_(have[name])
-        elif name.endswith("torgb.weight"):
-            tensor.zero_()
-    if isinstance(large, Generator):
-        centre_styles(large, except_for=have)
+            copied.add(name)
+    return copied
 
 
 @torch.no_grad()

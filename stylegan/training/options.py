@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 AUGMENTS = ("none", "fixed", "ada")
+OPTIMIZERS = ("adam", "muon")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class TrainingOptions:
         mapping_lr_multiplier: learning-rate multiplier of the mapping network.
         num_fp16_res: how many of the highest resolutions run in half precision: float16 on CUDA, bfloat16 on the CPU.
         batch_size: pictures a step, over all processes; up to 4, or a multiple of 4 for each process.
-        learning_rate: of Adam.
+        learning_rate: of the optimiser.
+        optimizer: of a warm start: "adam" or "muon" (`stylegan.training.muon`). Adversarial training is by Adam.
         ema_kimg: half-life of the averaged generator, in thousands of pictures.
         r1_gamma: weight of R1; None for 0.0002 * resolution^2 / batch_size.
         r1_interval: steps between two R1 penalties.
@@ -50,6 +52,7 @@ class TrainingOptions:
     num_fp16_res: int = 0
     batch_size: int = 16
     learning_rate: float = 2e-3
+    optimizer: str = "adam"
     ema_kimg: float = 2.0
     r1_gamma: float | None = None
     r1_interval: int = 16
@@ -69,6 +72,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.augment not in AUGMENTS:
             raise ValueError(f"There is no augmentation {self.augment!r}; choose one of {', '.join(AUGMENTS)}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"There is no optimizer {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}.")
         if self.augment == "fixed" and self.augment_p == 0:
             raise ValueError("A fixed augmentation needs a probability above 0; give augment_p, or choose none.")
         if not 0 <= self.augment_p <= 1:

@@ -21,6 +21,7 @@ from stylegan.gaussian_fit import fit_gaussian
 from stylegan.stylegan2 import Generator
 from stylegan.training import parallel
 from stylegan.training.log import Log
+from stylegan.training.muon import Muon
 from stylegan.training.options import Schedule, TrainingOptions
 from stylegan.training.snapshots import forget_grids
 
@@ -53,15 +54,7 @@ class Run:
         self.options = options
         self.schedule = schedule
         self.modules = modules
-        self.optimizers = {
-            name: torch.optim.Adam(
-                [p for p in modules[name].parameters() if p.requires_grad],
-                lr=options.learning_rate,
-                betas=(0.0, 0.99) if "D" in modules else (0.9, 0.99),
-                eps=1e-8,
-            )
-            for name in trained
-        }
+        self.optimizers = {name: self._optimizer(list(modules[name].parameters())) for name in trained}
         self.device = next(modules["G_ema"].parameters()).device
         self.step = 0
         self.pl_mean = torch.zeros([], device=self.device)
@@ -69,6 +62,13 @@ class Run:
         self.sums: dict[str, Tensor] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self.log_file = Log(folder, tensorboard)
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        parameters = [p for p in parameters if p.requires_grad]
+        if "D" in self.modules:
+            return torch.optim.Adam(parameters, lr=self.options.learning_rate, betas=(0.0, 0.99), eps=1e-8)
+        optimizer = Muon if self.options.optimizer == "muon" else torch.optim.Adam
+        return optimizer(parameters, lr=self.options.learning_rate, betas=(0.9, 0.99), eps=1e-8)
 
     @property
     def kimg(self) -> float:

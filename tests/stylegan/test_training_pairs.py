@@ -1,15 +1,17 @@
 """Portraits with their latents, and the regression on them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import stylegan
 from stylegan.training import pairs
-from stylegan.training.__main__ import _options
+from stylegan.training.__main__ import _options, app
 from stylegan.training.dataset import Dataset
 from stylegan.training.networks import grow_into, new_generator
 from stylegan.training.options import Schedule, TrainingOptions
@@ -37,11 +39,25 @@ def test_warm_start_learns_the_pictures_of_the_latents(folder: Path, tmp_path: P
     assert generator.gaussian_fit is not None
 
 
+def test_muon_learns_them_too_and_is_resumed_bit_for_bit(folder: Path, tmp_path: Path) -> None:
+    options = replace(TINY, optimizer="muon", learning_rate=0.005)
+    data = pairs.dataset_of(folder, 16)
+    whole = warm_start(data, tmp_path / "whole", options, Schedule(kimg=0.8, log_steps=20))
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+    warm_start(data, tmp_path / "parts", options, Schedule(kimg=0.4))
+    resumed = warm_start(data, tmp_path / "parts", options, Schedule(kimg=0.8))
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(ValueError, match="no optimizer 'sgd'"):
+        replace(TINY, optimizer="sgd")
+
+
 def test_a_run_is_not_continued_with_other_options(folder: Path, tmp_path: Path) -> None:
     data = pairs.dataset_of(folder, 16)
     warm_start(data, tmp_path, TINY, Schedule(kimg=0.008))
     with pytest.raises(ValueError, match="learning_rate"):
-        warm_start(data, tmp_path, TrainingOptions(**{**vars(TINY), "learning_rate": 1e-4}), Schedule(kimg=0.016))
+        warm_start(data, tmp_path, replace(TINY, learning_rate=1e-4), Schedule(kimg=0.016))
 
 
 def test_without_latents_there_is_no_warm_start(tmp_path: Path) -> None:
@@ -49,16 +65,32 @@ def test_without_latents_there_is_no_warm_start(tmp_path: Path) -> None:
         warm_start(Dataset(np.zeros((4, 3, 16, 16), np.uint8)), tmp_path, TINY, Schedule())
 
 
+def test_a_start_may_be_laid_over_another(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    large, small = (new_generator(replace(TINY, resolution=resolution)) for resolution in (16, 8))
+    stylegan.save(large, tmp_path / "large.safetensors")
+    stylegan.save(small, tmp_path / "small.safetensors")
+    wanted = [f"--set={name}={getattr(TINY, name)}" for name in ("resolution", "w_dim", "channel_base", "channel_max")]
+    starts = [f"--start={tmp_path / name}.safetensors" for name in ("large", "small")]
+    command = ["warm-start", str(folder), "-o", str(tmp_path / "run"), "--kimg=0", *starts, *wanted]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    state = stylegan.load(tmp_path / "run" / "generator.safetensors").state_dict()
+    # What both have is the small one's, what only the large one has is its own.
+    assert torch.equal(state["synthesis.b8.conv0.weight"], small.state_dict()["synthesis.b8.conv0.weight"])
+    assert torch.equal(state["synthesis.b16.conv0.weight"], large.state_dict()["synthesis.b16.conv0.weight"])
+
+
 def test_growing_keeps_the_picture() -> None:
     torch.manual_seed(0)
     small = new_generator(TINY).eval()
-    large = new_generator(TrainingOptions(**{**vars(TINY), "resolution": 32})).eval()
+    large = new_generator(replace(TINY, resolution=32)).eval()
     grow_into(small, large)
     z = torch.randn(2, pairs.Z_DIM)
     ours = torch.nn.functional.avg_pool2d(large(z), 2)
     assert (ours - small(z)).abs().mean() < 0.2 * small(z).std()
     with pytest.raises(ValueError, match="does not fit"):
-        grow_into(small, new_generator(TrainingOptions(**{**vars(TINY), "w_dim": 8})))
+        grow_into(small, new_generator(replace(TINY, w_dim=8)))
 
 
 def test_coordinates_are_even_in_the_unit_cube() -> None:
