@@ -68,6 +68,8 @@ setup(
         "cli": ["typer>=0.12", "rich>=13"],
         # Finding faces: the measurements of benchmarks/faces.py.
         "faces": ["dlib-bin>=19.24"],
+        # The drawing of benchmarks/curve.py.
+        "benchmarks": ["matplotlib>=3.8"],
         # Curves of `stylegan train`.
         "train": ["tensorboard>=2.16"],
         # What `make test` runs.

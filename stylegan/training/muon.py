@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,26 +67,26 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                update = self._by_muon(parameter, group) if is_matrix(parameter) else self._by_adam(parameter, group)
-                parameter.sub_(update, alpha=group["lr"])
+                by = _by_muon if is_matrix(parameter) else _by_adam
+                parameter.sub_(by(self.state[parameter], parameter.grad, group), alpha=group["lr"])
         return loss
 
-    def _by_muon(self, parameter: Tensor, group: dict[str, float]) -> Tensor:
-        state = self.state[parameter]
-        if not state:
-            state["average"] = torch.zeros_like(parameter)
-        state["average"].lerp_(parameter.grad, 1 - group["momentum"])
-        # Nesterov's: the average as it will be if the next gradient is like this one.
-        ahead = parameter.grad.lerp(state["average"], group["momentum"]).flatten(1)
-        return orthogonal(ahead).view_as(parameter) * (_SCALE * sqrt(max(ahead.shape)))
 
-    def _by_adam(self, parameter: Tensor, group: dict[str, tuple[float, float]]) -> Tensor:
-        state = self.state[parameter]
-        if not state:
-            state.update(step=0, average=torch.zeros_like(parameter), square=torch.zeros_like(parameter))
-        state["step"] += 1
-        first, second = group["betas"]
-        state["average"].lerp_(parameter.grad, 1 - first)
-        state["square"].lerp_(parameter.grad.square(), 1 - second)
-        deviation = (state["square"] / (1 - second ** state["step"])).sqrt() + group["eps"]
-        return state["average"] / (1 - first ** state["step"]) / deviation
+def _by_muon(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
+    if not state:
+        state["average"] = torch.zeros_like(gradient)
+    state["average"].lerp_(gradient, 1 - group["momentum"])
+    # Nesterov's: the average as it will be if the next gradient is like this one.
+    ahead = gradient.lerp(state["average"], group["momentum"]).flatten(1)
+    return orthogonal(ahead).view_as(gradient) * (_SCALE * sqrt(max(ahead.shape)))
+
+
+def _by_adam(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
+    if not state:
+        state.update(step=0, average=torch.zeros_like(gradient), square=torch.zeros_like(gradient))
+    state["step"] += 1
+    first, second = group["betas"]
+    state["average"].lerp_(gradient, 1 - first)
+    state["square"].lerp_(gradient.square(), 1 - second)
+    deviation = (state["square"] / (1 - second ** state["step"])).sqrt() + group["eps"]
+    return state["average"] / (1 - first ** state["step"]) / deviation

@@ -56,6 +56,20 @@ def test_native_is_the_reference(data: st.DataObject) -> None:
     assert mine[0].is_contiguous(memory_format=memory_format)
 
 
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_a_gradient_of_megabytes_is_the_reference(memory_format: torch.memory_format) -> None:
+    """One that is written past the caches, with rows of which not all begin at a vector."""
+    rows, columns = _bands((301, 331), (16, 20))
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 3, 301, 331, generator=random).contiguous(memory_format=memory_format).requires_grad_()
+    target = torch.randn(1, 3, 16, 20, generator=random)
+    (mine,), (theirs,) = (
+        torch.autograd.grad(op(x, target, rows, columns)[0].sum(), x)
+        for op in (cuda_ops.downsample_l2, reference.downsample_l2)
+    )
+    assert torch.allclose(mine, theirs, atol=1e-8, rtol=1e-5)
+
+
 def test_bands_are_the_matrix_and_its_transpose() -> None:
     for kernel in KERNELS:
         matrix = Downsampler((37, 5), (9, 5), kernel).matrices[0]

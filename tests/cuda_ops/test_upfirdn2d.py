@@ -118,7 +118,8 @@ def test_native_is_the_reference(call: tuple[torch.Tensor, torch.Tensor, dict[st
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
-        ((2, 24, 65, 65), {"padding": 1, "gain": 4.0}),
+        # Of megabytes, which are written past the caches.
+        ((2, 40, 65, 65), {"padding": 1, "gain": 4.0}),
         ((1, 3, 64, 300), {"up": 2, "padding": (2, 1, 2, 1), "gain": 4.0}),
         ((1, 3, 128, 90), {"down": 2, "padding": 1}),
         ((1, 520, 20, 21), {"down": 2, "padding": 1}),

@@ -210,6 +210,18 @@ def test_tones_darken_from_one_to_ten() -> None:
     assert bool((light[2:].diff() < 0).all())
 
 
+def test_skin_goes_evenly_from_tone_to_tone() -> None:
+    t = torch.linspace(0, 1, 1001)[:, None]
+    colours = skin_colour({"tone": t}) ** (1 / 2.2)
+    # The middles of the ten tones, and the colours half-way between two of them.
+    middles, between = colours[50::100], colours[100:-1:100]
+    assert torch.allclose(between, (middles[1:] + middles[:-1]) / 2, atol=1e-5)
+    steps = (colours[1:] - colours[:-1]).abs().amax(1)
+    assert steps.max() < 1.1 * (middles[1:] - middles[:-1]).abs().max() / 100
+    assert torch.allclose(colours[:51], middles[0], atol=1e-5)
+    assert torch.allclose(colours[950:], middles[-1], atol=1e-5)
+
+
 def test_the_tone_changes_the_skin_and_nothing_else() -> None:
     u = _sample(6, 12, glasses=0.0, beard=0.0, moustache=0.0, stubble=0.0)
     pale, dark = _with(u, tone=0.05), _with(u, tone=0.75)

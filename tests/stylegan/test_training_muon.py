@@ -15,7 +15,8 @@ def test_orthogonal_evens_out_singular_values_and_keeps_directions() -> None:
         u, _, vh = torch.linalg.svd(torch.randn(shape), full_matrices=False)
         spread = torch.logspace(0, 2, len(vh))
         values = torch.linalg.svdvals(orthogonal(u * spread @ vh))
-        assert values.min() > 0.3 and values.max() < 1.3
+        assert values.min() > 0.3
+        assert values.max() < 1.3
         # U' O V is diagonal and positive: no direction is turned.
         inside = u.t() @ orthogonal(u * spread @ vh) @ vh.t()
         assert torch.allclose(inside, inside.diag().diag(), atol=1e-4)
@@ -25,7 +26,7 @@ def test_an_update_has_the_size_of_the_learning_rate() -> None:
     torch.manual_seed(0)
     convolution = nn.Parameter(torch.zeros(32, 16, 3, 3))
     colours = nn.Parameter(torch.zeros(3, 16, 1, 1))
-    assert is_matrix(convolution) and not is_matrix(colours) and not is_matrix(torch.zeros(16, 4, 4))
+    assert [is_matrix(t) for t in (convolution, colours, torch.zeros(16, 4, 4))] == [True, False, False]
     optimizer = Muon([convolution, colours], lr=0.01)
     for parameter in (convolution, colours):
         parameter.grad = 1e3 * torch.randn_like(parameter)

@@ -18,6 +18,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "lanes.h"
 #include "output.h"
 #include "vectors.h"
 
@@ -27,9 +28,9 @@ namespace {
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-// Numbers of a strip of an image's row, rows that are added to all their sums while they are in the first-level cache,
-// and rows of the small image that are summed at a time.
-constexpr int64_t kStrip = 768, kRows = 8, kOutputs = 16;
+// Numbers of a strip of an image's row, long enough for the processor to foresee what is read next; rows that are added
+// to all their sums while they are in the cache; and rows of the small image that are summed at a time.
+constexpr int64_t kStrip = 3072, kRows = 4, kOutputs = 16;
 
 // A matrix (out, length) whose rows are zero outside of one run of `taps` columns each.
 template <typename A>
@@ -55,8 +56,10 @@ struct Rows {
 
 // out = (add ? out : 0) + the weighted sum of `count` rows, which is not 0. Four at a time; the last four are filled up
 // with the first of them again, and no weight.
+// `stream` stores past the caches: `out` is aligned to a vector then.
 template <typename A, typename In, typename Out>
-void sum_rows(const In* const* rows, const A* weights, int64_t count, bool add, Out* __restrict out, int64_t n) {
+void sum_rows(const In* const* rows, const A* weights, int64_t count, bool add, Out* __restrict out, int64_t n,
+              bool stream = false) {
   for (int64_t y = 0; y < count; y += 4) {
     const In* r[4];
     A w[4];
@@ -73,8 +76,15 @@ void sum_rows(const In* const* rows, const A* weights, int64_t count, bool add, 
 #pragma omp simd
       for (int64_t i = 0; i < n; ++i) out[i] = store<Out>(load<A>(out[i]) + four(i));
     } else {
+      int64_t done = 0;
+      if constexpr (std::is_same_v<In, A> && std::is_same_v<Out, A>) {
+        for (; stream && done + Lanes<A>::count <= n; done += Lanes<A>::count) {
+          stream_vector(out + done, w0 * load_vector(r0 + done) + w1 * load_vector(r1 + done) +
+                                        w2 * load_vector(r2 + done) + w3 * load_vector(r3 + done));
+        }
+      }
 #pragma omp simd
-      for (int64_t i = 0; i < n; ++i) out[i] = store<Out>(four(i));
+      for (int64_t i = done; i < n; ++i) out[i] = store<Out>(four(i));
     }
   }
 }
@@ -188,6 +198,7 @@ void expand(const Rows& rows, const Banded<A>& up, const Banded<A>& across, cons
   // The weights of neighbours side by side.
   std::vector<A> by_tap(across.taps * across.out);
   turn(across.weights, by_tap.data(), across.out, across.taps);
+  const bool stream = int64_t(sizeof(Out)) * rows.count * up.out * row >= kStreamed;
   const int64_t grain = std::max<int64_t>(kGrain / (strip * channels), 1);
   at::parallel_for(0, rows.count * strips * up.out, grain, [&](int64_t begin, int64_t end) {
     std::vector<A> wide(up.taps * strip * channels), line(strip * channels), sum(strip * channels);
@@ -233,12 +244,14 @@ void expand(const Rows& rows, const Banded<A>& up, const Banded<A>& across, cons
       if (seen.empty()) {
         std::fill_n(out, n, store<Out>(A(0)));
       } else if (seen.size() <= 4) {
-        sum_rows(seen.data(), up.from(y, some), seen.size(), false, out, n);
+        const bool aligned = reinterpret_cast<uintptr_t>(out) % kVectorBytes == 0;
+        sum_rows(seen.data(), up.from(y, some), seen.size(), false, out, n, stream && aligned);
       } else {
         sum_rows(seen.data(), up.from(y, some), seen.size(), false, sum.data(), n);
         for (int64_t k = 0; k < n; ++k) out[k] = store<Out>(sum[k]);
       }
     }
+    finish_streams();
   });
 }
 
@@ -258,6 +271,17 @@ Banded<A> banded_of(const Tensor& weights, const Tensor& first, int64_t length) 
 
 Rows rows_of(int64_t n, int64_t c, int64_t width, at::MemoryFormat format) {
   return format == at::MemoryFormat::ChannelsLast ? Rows{n, c, width} : Rows{n * c, 1, width};
+}
+
+template <typename A>
+double squared_error(const A* found, const A* wanted, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) {
+    const double difference = double(found[i]) - wanted[i];
+    sum += difference * difference;
+  }
+  return sum;
 }
 
 std::tuple<Tensor, Tensor> downsample_l2_cpu(const Tensor& x, const Tensor& target, const Tensor& row_weights,
@@ -282,11 +306,7 @@ std::tuple<Tensor, Tensor> downsample_l2_cpu(const Tensor& x, const Tensor& targ
     const A* const goal = wanted.const_data_ptr<A>();
     const int64_t count = c * h * w;
     for (int64_t image = 0; image < n; ++image) {
-      double sum = 0;
-      for (int64_t i = image * count; i < (image + 1) * count; ++i) {
-        const double difference = double(found[i]) - goal[i];
-        sum += difference * difference;
-      }
+      const double sum = squared_error(found + image * count, goal + image * count, count);
       loss.mutable_data_ptr<A>()[image] = A(sum / count);
     }
   });
@@ -311,9 +331,23 @@ Tensor downsample_l2_backward_cpu(const OptionalTensor& dloss, const OptionalTen
   const Tensor dx = on_huge_pages(at::empty({n, c, h, w}, small.options().dtype(dtype).memory_format(format)));
   if (dx.numel() == 0) return dx;
   const auto type = at::toOpMathType(dtype);
-  const Tensor from = gradient_of_small(dloss, dsmall, small, target).to(type).contiguous();
+  const auto plain = [type](const Tensor& t) { return t.to(type).contiguous(); };
+  // As gradient_of_small, without a pass and a tensor for each of its steps.
+  const Tensor found = plain(small), wanted = plain(target);
+  const Tensor of_loss = dloss ? plain(*dloss) : Tensor(), of_small = dsmall ? plain(*dsmall) : Tensor();
+  const Tensor from = at::empty_like(found);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, dtype, "downsample_l2_backward", [&] {
     using A = acc_t<scalar_t>;
+    const A *const have = found.const_data_ptr<A>(), *const goal = wanted.const_data_ptr<A>();
+    const A* const given = dsmall ? of_small.const_data_ptr<A>() : nullptr;
+    A* const sum = from.mutable_data_ptr<A>();
+    const int64_t count = found.numel() / n;
+    for (int64_t i = 0; i < found.numel(); i += count) {
+      const A slope = dloss ? of_loss.const_data_ptr<A>()[i / count] * A(2.0 / count) : A(0);
+      for (int64_t k = i; k < i + count; ++k) {
+        sum[k] = (given ? given[k] : A(0)) + (dloss ? (have[k] - goal[k]) * slope : A(0));
+      }
+    }
     const Tensor up = row_weights.to(type).contiguous(), across = column_weights.to(type).contiguous();
     const Tensor tops = row_first.contiguous(), lefts = column_first.contiguous();
     expand(rows_of(n, c, w, format), banded_of<A>(up, tops, small.size(2)), banded_of<A>(across, lefts, small.size(3)),

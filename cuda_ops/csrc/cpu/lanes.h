@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace cuda_ops {
 
 #if defined(__AVX512F__)
@@ -46,6 +50,29 @@ template <typename T>
 inline void store_vector(T* to, Vector<T> v, int64_t n) {
   if (n >= Lanes<T>::count) return store_vector(to, v);
   std::memcpy(to, &v, n * sizeof(T));
+}
+
+// Bytes of a result from which it is written past the caches, which would read it first only to overwrite it. Less than
+// this may still be at hand when it is read.
+constexpr int64_t kStreamed = int64_t(1) << 20;
+
+// Stored past the caches where the processor can, to an aligned place; other threads see it after `finish_streams`.
+template <typename T>
+inline void stream_vector(T* to, Vector<T> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), reinterpret_cast<__m512i>(v));
+#elif defined(__AVX__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(v));
+#elif defined(__SSE2__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), reinterpret_cast<__m128i>(v));
+#else
+  store_vector(to, v);
+#endif
+}
+inline void finish_streams() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
 }
 
 }  // namespace cuda_ops

@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "lanes.h"
 #include "output.h"
 #include "vectors.h"
 
@@ -30,8 +31,9 @@ using at::Tensor;
 using c10::SymInt;
 using c10::SymIntArrayRef;
 
-// Numbers of a strip's row: 8 KiB of float32, so that four input rows, the sum and the result stay in the cache.
-constexpr int64_t kStrip = 2048;
+// Numbers of a strip's row: 16 KiB of float32, so that four input rows, the sum and the result stay in the second-level
+// cache, and the processor foresees what is read next.
+constexpr int64_t kStrip = 4096;
 // Least columns of a strip, times `up`: neighbours share all but the first of the columns that a filter sees.
 constexpr int64_t kStripPixels = 16;
 // Pixels of at least this many channels are summed one by one; narrower ones are sorted by phase first.
@@ -110,9 +112,10 @@ std::vector<Term> filter_terms(const Tensor& f, bool flip, double gain, double r
 }
 
 // dst[p][i] (+)= sum over t of weights[t] * src[t][p][i], for pixels p that lie `src_step` and `dst_step` apart.
+// `stream` stores past the caches; pixels are whole and aligned vectors of one type then.
 template <int taps, bool add, typename A, typename In, typename Out>
 void weighted_sum(const In* const* src, const A* weights, Out* dst, int64_t pixels, int64_t src_step, int64_t dst_step,
-                  int64_t size) {
+                  int64_t size, bool stream) {
   const In* s[taps];
   A w[taps];
   for (int t = 0; t < taps; ++t) {
@@ -120,8 +123,19 @@ void weighted_sum(const In* const* src, const A* weights, Out* dst, int64_t pixe
     w[t] = weights[t];
   }
   for (int64_t p = 0; p < pixels; ++p) {
+    int64_t i = 0;
+    if constexpr (!add && std::is_same_v<In, A> && std::is_same_v<Out, A>) {
+      for (; stream && i < size; i += Lanes<A>::count) {
+        Vector<A> sum = w[0] * load_vector(s[0] + i);
+#pragma GCC unroll 6
+        for (int t = 1; t < taps; ++t) {
+          sum += w[t] * load_vector(s[t] + i);
+        }
+        stream_vector(dst + i, sum);
+      }
+    }
 #pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) {
+    for (; i < size; ++i) {
       A sum = w[0] * load<A>(s[0][i]);
 #pragma GCC unroll 6
       for (int t = 1; t < taps; ++t) {
@@ -139,7 +153,7 @@ void weighted_sum(const In* const* src, const A* weights, Out* dst, int64_t pixe
 // The same for any number of taps. More than kTaps are summed in several passes, so Out must be A then.
 template <typename A, typename In, typename Out>
 void weighted_sum(const In* const* src, const A* weights, int64_t taps, bool add, Out* dst, int64_t pixels,
-                  int64_t src_step, int64_t dst_step, int64_t size) {
+                  int64_t src_step, int64_t dst_step, int64_t size, bool stream = false) {
   if (src_step == size && dst_step == size) {
     size *= pixels;
     pixels = 1;
@@ -153,8 +167,8 @@ void weighted_sum(const In* const* src, const A* weights, int64_t taps, bool add
     const int64_t now = std::min<int64_t>(taps, kTaps);
 #define CUDA_OPS_TAPS(n)                                                                            \
   case n:                                                                                           \
-    add ? weighted_sum<n, true>(src, weights, dst, pixels, src_step, dst_step, size)                \
-        : weighted_sum<n, false>(src, weights, dst, pixels, src_step, dst_step, size);              \
+    add ? weighted_sum<n, true>(src, weights, dst, pixels, src_step, dst_step, size, false)         \
+        : weighted_sum<n, false>(src, weights, dst, pixels, src_step, dst_step, size, stream);      \
     break;
     switch (now) {
       CUDA_OPS_TAPS(1)
@@ -219,8 +233,9 @@ class Strip {
  public:
   using A = acc_t<T>;
 
-  Strip(const Axis& x, const Axis& y, const std::vector<Term>& terms, int64_t channels, int64_t height, int64_t width)
-      : x_(x), y_(y), terms_(terms), channels_(channels), height_(height), width_(width) {}
+  Strip(const Axis& x, const Axis& y, const std::vector<Term>& terms, int64_t channels, int64_t height, int64_t width,
+        bool stream)
+      : x_(x), y_(y), terms_(terms), channels_(channels), height_(height), width_(width), stream_(stream) {}
 
   // Output columns [first, last); `first` is a multiple of `up`.
   void columns(int64_t first, int64_t last) {
@@ -310,7 +325,7 @@ class Strip {
       const auto& weights = row_weights_[term * phases + phase];
       if (phase_.empty()) {
         weighted_sum(shifts.data(), weights.data(), shifts.size(), add, dst + phase * channels_, pixels, src_step,
-                     x_.up * channels_, channels_);
+                     x_.up * channels_, channels_, stream_ && direct_);
       } else {
         A* const turn = phase_.data() + phase * phase_row_ * channels_;
         if (add) {
@@ -327,6 +342,7 @@ class Strip {
   const Axis x_, y_;
   const std::vector<Term>& terms_;
   const int64_t channels_, height_, width_;
+  const bool stream_;
   int64_t pixels_ = 0;                // output columns
   int64_t from_ = 0, seen_ = 0;       // the first input column that these see, and how many
   int64_t inside_ = 0, outside_ = 0;  // of these, the ones that lie in the image
@@ -349,8 +365,11 @@ void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height,
   const int64_t pixels = std::max(kStrip / channels / x.up, kStripPixels) * x.up;
   const int64_t strips = (out_width + pixels - 1) / pixels;
   const int64_t grain = std::max(kGrain / (std::min(pixels, out_width) * channels), int64_t(1));
+  const bool stream = channels >= kWidePixel && channels % Lanes<acc_t<T>>::count == 0 &&
+                      int64_t(sizeof(T)) * images * out_height * out_width * channels >= kStreamed &&
+                      reinterpret_cast<uintptr_t>(dst) % kVectorBytes == 0;
   at::parallel_for(0, images * strips * out_height, grain, [&](int64_t begin, int64_t end) {
-    Strip<T> strip(x, y, terms, channels, height, width);
+    Strip<T> strip(x, y, terms, channels, height, width, stream);
     int64_t at = -1;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i % out_height, column = i / out_height % strips, image = i / out_height / strips;
@@ -362,6 +381,7 @@ void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height,
       strip.row(src + image * height * width * channels, row,
                 dst + ((image * out_height + row) * out_width + first) * channels);
     }
+    finish_streams();
   });
 }
 
@@ -395,7 +415,7 @@ void run_small_planes(const T* src, T* dst, int64_t planes, int64_t height, int6
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i * kPlanes, channels = std::min(kPlanes, planes - first);
       interleave(src + first * size, image.data(), size, channels);
-      Strip<T> strip(x, y, terms, channels, height, width);
+      Strip<T> strip(x, y, terms, channels, height, width, false);
       strip.columns(0, out_width);
       for (int64_t row = 0; row < out_height; ++row) {
         strip.row(image.data(), row, result.data() + row * out_width * channels);
