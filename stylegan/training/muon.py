@@ -1,4 +1,4 @@
-"""An optimiser that needs about two thirds of Adam's pictures to teach a generator the renderer."""
+"""An optimiser that taught a generator of 16 px the renderer with about two thirds of Adam's pictures."""
 
 from collections.abc import Callable, Iterable
 from math import sqrt
