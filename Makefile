@@ -14,7 +14,7 @@ help:
 	@echo "make clean  remove $(VENV) and what the tools left"
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m pulse.demo -o $(OUT)
+	$(BIN)/python -m pulse demo -o $(OUT)
 
 test: lint landmarks
 	$(BIN)/python -m pytest

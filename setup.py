@@ -75,5 +75,5 @@ setup(
         # What `make test` runs.
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.5", "mypy==2.4.1"],
     },
-    entry_points={"console_scripts": ["pulse = pulse.cli:main", "stylegan = stylegan.cli:main"]},
+    entry_points={"console_scripts": ["pulse = pulse.app.cli:main", "stylegan = stylegan.cli:main"]},
 )

@@ -18,7 +18,7 @@ from PIL import Image
 import stylegan
 from benchmarks.environment import describe
 from stylegan import portraits
-from stylegan.loading import Generator
+from stylegan.checkpoints.loading import Generator
 
 # Where Debian's package libdlib-data puts it; `make landmarks` installs the package.
 PREDICTOR = Path("/usr/share/dlib/shape_predictor_68_face_landmarks.dat")

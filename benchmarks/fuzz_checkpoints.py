@@ -19,7 +19,7 @@ import torch
 
 import stylegan
 from benchmarks.environment import describe
-from stylegan.loading import Which
+from stylegan.checkpoints.loading import Which
 
 SAMPLES = Path(__file__).parents[1] / "tests" / "data"
 FILES = ("nvidia_ada_64.pkl", "nvidia_sg3repo_64.pkl", "stylegan2_tf_64.pkl", "rosinality_64.pt")

@@ -19,14 +19,14 @@ import torch
 from benchmarks.environment import describe
 from benchmarks.nvidia_writer import write_nvidia
 from stylegan import Discriminator
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 
 _MEASURE = """
 import re, sys, time
 from pathlib import Path
 import torch
 import stylegan
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 torch.zeros(10).sum()
 path, what = Path(sys.argv[1]), sys.argv[2]
 peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])

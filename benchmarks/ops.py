@@ -25,8 +25,8 @@ from torch.nn import functional as F
 import cuda_ops
 from benchmarks.environment import describe
 from cuda_ops import build, reference
-from pulse.downsample import Downsampler
-from stylegan.stylegan2 import Generator, channels_at
+from pulse.operators import Downsampler
+from stylegan.networks.stylegan2 import Generator, channels_at
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
@@ -202,8 +202,8 @@ def per_sample_grouped(call: Callable[[], object]) -> Callable[[], object]:
 
     def run() -> object:
         with (
-            mock.patch("stylegan.layers.modulated_conv2d", conv),
-            mock.patch("stylegan.layers.modulated_conv2d_and_scale", conv_and_scale),
+            mock.patch("stylegan.networks.layers.modulated_conv2d", conv),
+            mock.patch("stylegan.networks.layers.modulated_conv2d_and_scale", conv_and_scale),
         ):
             return with_references(call)()
 

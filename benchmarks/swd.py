@@ -17,7 +17,7 @@ import torch
 import stylegan
 from benchmarks.environment import describe
 from stylegan import portraits
-from stylegan.loading import Generator
+from stylegan.checkpoints.loading import Generator
 from stylegan.training.sliced_wasserstein import level_sizes, mean_distance, sliced_wasserstein
 
 PART = 256

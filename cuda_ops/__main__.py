@@ -12,6 +12,7 @@ import sys
 import torch
 
 from cuda_ops import build
+from cuda_ops.cache import cache_folder
 
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2")
 
@@ -31,7 +32,7 @@ def main() -> int:
         except build.BuildError as error:
             whys[part] = str(error).rstrip(".")
     print(f"torch {torch.__version__}, compiler {build.compiler_name()}, PULSE_OPS={build.mode()}")
-    print(f"cache {build.cache_folder() / 'cuda_ops'}")
+    print(f"cache {cache_folder() / 'cuda_ops'}")
     print(f"{'operation':18s} {'cpu':10s} cuda")
     for operation in OPERATIONS:
         states = ["native" if whys[p] is None else "reference" for p in parts]

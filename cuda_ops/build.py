@@ -29,6 +29,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cuda_ops.cache import cache_folder
+
 CSRC = Path(__file__).parent / "csrc"
 MODES = ("auto", "native", "reference")
 DTYPES = {
@@ -127,17 +129,6 @@ def installed_name(capability: str) -> str:
     """The file name of a library that `setup.py` built for processors of this capability ("DEFAULT", "AVX2", ...)."""
     level = "default" if capability in ("DEFAULT", "NO AVX") else "avx2"
     return f"native-{platform.machine()}-{level}-torch{torch.__version__}.so"
-
-
-def cache_folder() -> Path:
-    """Where files are kept that can be had again: `PULSE_CACHE`, or the platform's folder for caches."""
-    if chosen := os.environ.get("PULSE_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "pulse" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pulse"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pulse"
 
 
 def compiled(sources: Path, part: str, cache: Path, retry: bool = False) -> Path:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from pulse import losses, sphere
-from pulse.downsample import Downsampler, downsample
+from pulse.engine import SearchState, search
+from pulse.operators import Downsampler, downsample
 from pulse.options import SearchOptions
 from pulse.result import Result
-from pulse.search import SearchState, search
 
 __all__ = [
     "Downsampler",

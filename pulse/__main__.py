@@ -2,7 +2,7 @@
 
 import sys
 
-from pulse.cli import main
+from pulse.app.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

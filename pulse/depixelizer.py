@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from pulse import pictures
+from pulse.engine import search
 from pulse.result import Result
-from pulse.search import search
 
 
 def depixelize(

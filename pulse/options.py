@@ -6,10 +6,10 @@ import math
 import operator
 from dataclasses import dataclass
 
-from pulse.downsample import KERNELS
 from pulse.latents import SPACES
 from pulse.losses import parse_loss
 from pulse.noise import NOISE_TYPES, parse_bad_noise_layers
+from pulse.operators import KERNELS
 from pulse.optimizer import OPTIMIZERS, SCHEDULES
 
 

@@ -85,7 +85,7 @@ class Result:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one safetensors file, whole or not at all; `Result.load` brings it back."""
-        from stylegan.formats.whole_file import write_tensors
+        from stylegan.common.files import write_tensors
 
         tensors, facts = self._parts()
         write_tensors(Path(path), tensors, {"format": _FORMAT, "result": json.dumps(facts)})

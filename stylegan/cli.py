@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from stylegan import console
+from stylegan.common import console
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,8 +165,8 @@ def _check_output(output: Path, overwrite: bool) -> None:
 def _convert(source: str, output: Path, which: Any, half: bool, overwrite: bool) -> int:
     import torch
 
-    from stylegan.formats.native import save
-    from stylegan.loading import load
+    from stylegan.checkpoints.formats.native import save
+    from stylegan.checkpoints.loading import load
 
     if output.suffix != ".safetensors":
         raise ValueError(f"{output} does not end in .safetensors, the one format that is written; name it so.")
@@ -177,8 +177,8 @@ def _convert(source: str, output: Path, which: Any, half: bool, overwrite: bool)
 
 
 def _info(source: str, which: Any) -> int:
-    from stylegan.discriminator import Discriminator
-    from stylegan.loading import locate, read
+    from stylegan.checkpoints.loading import locate, read
+    from stylegan.networks.discriminator import Discriminator
 
     path = locate(source)
     reading = read(path, which)
@@ -216,9 +216,9 @@ def _sample(
     import torch
     from PIL import Image
 
-    from stylegan.discriminator import Discriminator
-    from stylegan.loading import load
-    from stylegan.progress import progress
+    from stylegan.checkpoints.loading import load
+    from stylegan.common.progress import progress
+    from stylegan.networks.discriminator import Discriminator
 
     if output.suffix.lower() != ".png":
         raise ValueError(f"{output} does not end in .png, the one format that is written; name it so.")
@@ -263,7 +263,7 @@ def _labels(c_dim: int, count: int, label: int | None) -> Any:
 
 
 def _models() -> int:
-    from stylegan import zoo
+    from stylegan.checkpoints import zoo
 
     width = max(len(name) for name in zoo.names())
     for model in zoo.MODELS:
@@ -275,7 +275,7 @@ def _models() -> int:
 
 
 def _fetch(source: str) -> int:
-    from stylegan import zoo
+    from stylegan.checkpoints import zoo
 
     path = zoo.path_of(source)
     if path is None:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from stylegan.formats import fit as fit_file
-from stylegan.progress import progress
+from stylegan.checkpoints.formats import fit as fit_file
+from stylegan.common.progress import progress
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from stylegan.layers import NoiseMode
+from stylegan.networks.layers import NoiseMode
 
 
 class GeneratorBase(nn.Module):

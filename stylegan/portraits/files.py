@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stylegan.common.processes import cores, in_processes
+from stylegan.common.progress import progress
 from stylegan.portraits.coordinates import COORDINATES, sample
 from stylegan.portraits.render import render
 from stylegan.portraits.truth import Truth, truth
-from stylegan.processes import cores, in_processes
-from stylegan.progress import progress
 
 _BATCH = 16
 # Fewer portraits than this are drawn before another process has started.

@@ -9,9 +9,9 @@ import torch
 import typer
 
 import stylegan
-from stylegan.processes import cores
-from stylegan.stylegan2 import Generator
-from stylegan.training import adversarial, pairs, teach_mapping, warm_start
+from stylegan.common.processes import cores
+from stylegan.networks.stylegan2 import Generator
+from stylegan.training import gan, pairs, teach_mapping, warm_start
 from stylegan.training.networks import copy_weights, new_generator, options_of
 from stylegan.training.options import Schedule, TrainingOptions
 
@@ -93,7 +93,7 @@ def adversarial_command(
     """Train a generator against a discriminator."""
     options, schedule, begin = _prepared(kimg, minutes, start, settings, device)
     dataset = pairs.dataset_of(data, options.resolution)
-    adversarial.train(dataset, out, options, schedule, None if begin is None else (begin, None), device)
+    gan.train(dataset, out, options, schedule, None if begin is None else (begin, None), device)
 
 
 def _prepared(

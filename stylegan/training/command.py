@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from stylegan.discriminator import Discriminator
-from stylegan.errors import CheckpointError
-from stylegan.loading import load
-from stylegan.processes import cores
-from stylegan.stylegan2 import Generator
+from stylegan.checkpoints.errors import CheckpointError
+from stylegan.checkpoints.loading import load
+from stylegan.common.processes import cores
+from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.stylegan2 import Generator
 from stylegan.training import dataset as datasets
-from stylegan.training import pairs, parallel
-from stylegan.training.adversarial import train
+from stylegan.training import distributed, pairs
 from stylegan.training.dataset import Dataset
+from stylegan.training.gan import train
 from stylegan.training.metrics import features_of
 from stylegan.training.networks import options_of
 from stylegan.training.options import Schedule, TrainingOptions
@@ -80,8 +80,8 @@ def run(request: Request) -> int:
     features = None if request.features is None else features_of(request.features)
     torch.backends.cudnn.benchmark = request.device == "cuda"
     begin = None if request.start is None else _start(request.start)
-    with parallel.processes(request.device) as device:
-        with parallel.rank_zero_first():
+    with distributed.processes(request.device) as device:
+        with distributed.rank_zero_first():
             options, pictures = _prepare(request, begin)
         _say(f"{len(pictures)} pictures of {pictures.resolution} px" + _labels_told(pictures))
         batch = options.batch_size
@@ -96,12 +96,12 @@ def run(request: Request) -> int:
         )
         if request.warm_start_kimg and begin is None:
             warm = request.folder / "warm_start"
-            if parallel.world_size() > 1:
+            if distributed.world_size() > 1:
                 raise ValueError("A warm start runs in one process; do it first, without torchrun.")
             begin = (warm_start(pictures, warm, options, Schedule(request.warm_start_kimg), device=device), None)
         train(pictures, request.folder, options, schedule, begin, device, features, request.tensorboard)
         _say(f"{request.folder / 'generator.safetensors'}; the same command continues the run")
-        if pictures.skipped and parallel.rank() == 0:
+        if pictures.skipped and distributed.rank() == 0:
             _name_skipped(pictures.skipped)
     return 0
 
@@ -216,7 +216,7 @@ def _labels_told(pictures: Dataset) -> str:
 
 
 def _say(text: str) -> None:
-    if parallel.rank() == 0:
+    if distributed.rank() == 0:
         print(text, flush=True)
 
 

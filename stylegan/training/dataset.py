@@ -20,7 +20,7 @@ import torch
 from PIL import Image, ImageColor, ImageOps
 from torch import Tensor
 
-from stylegan.progress import progress
+from stylegan.common.progress import progress
 
 FITS = ("crop", "pad")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".tga")

@@ -6,10 +6,10 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
-from stylegan.discriminator import Discriminator
-from stylegan.layers import SynthesisLayer, ToRGBLayer
-from stylegan.loading import Generator as AnyGenerator
-from stylegan.stylegan2 import Generator
+from stylegan.checkpoints.loading import Generator as AnyGenerator
+from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.layers import SynthesisLayer, ToRGBLayer
+from stylegan.networks.stylegan2 import Generator
 from stylegan.training.options import TrainingOptions
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylegan import portraits
-from stylegan.layers import normalize_2nd_moment
-from stylegan.processes import in_processes
+from stylegan.common.processes import in_processes
+from stylegan.networks.layers import normalize_2nd_moment
 from stylegan.training.dataset import Dataset
 
 Z_DIM = 64

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 
 _GRID = re.compile(r"fakes_(\d+)\.png")
 

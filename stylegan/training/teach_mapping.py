@@ -11,13 +11,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylegan.layers import FullyConnectedLayer
+from stylegan.networks.layers import FullyConnectedLayer
+from stylegan.networks.stylegan2 import Generator
 from stylegan.portraits.coordinates import decode
 from stylegan.portraits.framing import frame, to_pixels
 from stylegan.portraits.landmarks import jaw_contour
 from stylegan.portraits.palette import HAT, hair_colour, hue, pick, skin_colour
 from stylegan.portraits.shape import build
-from stylegan.stylegan2 import Generator
 from stylegan.training.networks import centre_styles
 from stylegan.training.pairs import coordinates_of
 

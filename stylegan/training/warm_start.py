@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 from stylegan.training.dataset import Dataset, to_signed
 from stylegan.training.losses import pyramid_distance, texture_distance
 from stylegan.training.networks import copy_for_average, grow_into, half_dtype, new_generator, update_average
 from stylegan.training.options import Schedule, TrainingOptions
-from stylegan.training.state import Run
+from stylegan.training.run import Run
 
 
 def warm_start(
@@ -23,7 +23,7 @@ def warm_start(
 ) -> Generator:
     """Train on pictures whose latents are known, in one process; returns the averaged generator.
 
-    Args and errors as in `adversarial.train`.
+    Args and errors as in `gan.train`.
     """
     if dataset.latents is None:
         raise ValueError("A warm start needs pictures whose latents are known; train on rendered portraits.")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import cuda_ops
 from benchmarks.ops import largest_allocation
 from cuda_ops import Bands, bands, reference
-from pulse.downsample import KERNELS, Downsampler
+from pulse.operators import KERNELS, Downsampler
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 

@@ -7,7 +7,7 @@ import torch
 
 import cuda_ops
 from cuda_ops import build, reference
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 
 FILTER = reference.setup_filter([1, 3, 3, 1])
 FORMATS = (torch.contiguous_format, torch.channels_last)

@@ -8,7 +8,7 @@ from PIL import Image
 import pulse
 import stylegan
 from stylegan import portraits
-from stylegan.loading import Generator
+from stylegan.checkpoints.loading import Generator
 
 
 @pytest.fixture(scope="module")

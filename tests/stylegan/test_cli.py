@@ -9,7 +9,7 @@ from PIL import Image
 import stylegan
 from benchmarks.nvidia_writer import write_nvidia
 from stylegan.cli import main
-from stylegan.stylegan2 import Generator
+from stylegan.networks.stylegan2 import Generator
 
 DATA = Path(__file__).parents[1] / "data"
 

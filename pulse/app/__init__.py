@@ -1,0 +1,1 @@
+"""What people run: the command `pulse`, PULSE's own flags, the demonstration."""

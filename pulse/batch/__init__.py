@@ -1,0 +1,1 @@
+"""Many pictures in one run: which file each result goes to, what is done already, what went wrong."""

@@ -1,0 +1,161 @@
+"""rosinality's stylegan2-pytorch: a dictionary with `g_ema`, perhaps `g`, `d`, `latent_avg`, written by torch.save."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from stylegan.checkpoints.errors import CheckpointError
+from stylegan.checkpoints.formats.assemble import Entry, Reading, assemble, filter_option, taps, widths
+from stylegan.checkpoints.formats.source import Source, StoredTensor, printable
+from stylegan.networks.discriminator import Discriminator
+from stylegan.networks.stylegan2 import Generator
+
+_KEYS = {"G": "g", "D": "d", "G_ema": "g_ema"}
+# Of the latents whose mean style stands in for a `latent_avg` that the file lacks.
+_AVERAGED = 4096
+
+
+def recognises(value: Any) -> bool:
+    """Whether a value of torch.save holds such a generator or discriminator."""
+    return isinstance(value, dict) and any(_is_network(value.get(key)) for key in _KEYS.values())
+
+
+def _is_network(state: Any) -> bool:
+    # "module." stands before every name in files that were saved from several GPUs.
+    signs = ("input.input", "final_linear.0.weight")
+    return isinstance(state, dict) and any(f"{prefix}{sign}" in state for prefix in ("", "module.") for sign in signs)
+
+
+def load(source: Source, value: dict[str, Any], which: str) -> Reading:
+    """The network `which` of a value of torch.save.
+
+    Where the file has no `latent_avg`, the average style is that of 4096 latents of a fixed seed.
+
+    Raises:
+        CheckpointError: if it is missing or does not fit this format.
+    """
+    key = _KEYS[which]
+    if not _is_network(value.get(key)):
+        present = [name for name in _KEYS.values() if _is_network(value.get(name))]
+        raise CheckpointError(f"{source.path} holds no network {key}, for {which}; it has {', '.join(present)}.")
+    state = {str(name).removeprefix("module."): tensor for name, tensor in value[key].items()}
+    with source.making_sense(f"holds a {key} that is no StyleGAN2 in rosinality's form"):
+        if not all(isinstance(tensor, StoredTensor) for tensor in state.values()):
+            raise TypeError("something other than tensors")
+        network = _discriminator(source, state) if which == "D" else _generator(source, state, value.get("latent_avg"))
+    used = {key} | ({"latent_avg"} if which != "D" else set())
+    ignored = [printable(str(name)) for name in value if name not in used]
+    if which != "D" and "latent_avg" not in value:
+        ignored.append(f"no latent_avg: the average of {_AVERAGED} latents is used")
+    return Reading(network, "rosinality stylegan2-pytorch", ignored)
+
+
+def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) -> Generator:
+    entries: dict[str, Entry] = {}
+    kernel: StoredTensor | None = None
+    for name, tensor in state.items():
+        if name.endswith(".kernel"):
+            kernel = tensor
+        elif match := re.fullmatch(r"style\.(\d{1,2})\.(weight|bias)", name):
+            entries[f"mapping.fc{int(match[1]) - 1}.{match[2]}"] = Entry(tensor)
+        elif name == "input.input":
+            entries["synthesis.b4.const"] = Entry(tensor, lambda t: t[0])
+        elif match := re.fullmatch(r"noises\.noise_(\d{1,2})", name):
+            entries[f"{_layer(int(match[1]))}.noise_const"] = Entry(tensor, lambda t: t[0, 0])
+        elif match := re.fullmatch(r"(conv1|convs\.(\d{1,2}))\.(.+)", name):
+            module = _layer(0 if match[2] is None else int(match[2]) + 1)
+            entries |= _modulated(module, match[3], tensor)
+        elif match := re.fullmatch(r"(to_rgb1|to_rgbs\.(\d{1,2}))\.(.+)", name):
+            module = f"synthesis.b{4 if match[2] is None else 8 << int(match[2])}.torgb"
+            entries |= _modulated(module, match[3], tensor)
+        else:
+            raise ValueError(f"the tensor {name}")
+    layers = sum(name.startswith("mapping.fc") and name.endswith("weight") for name in entries)
+    counts = _widths(entries, r"synthesis\.b(\d+)\.conv1\.weight")
+    synthesis = widths(counts)
+    if kernel is not None:
+        # The blur after an up-sampling by two has a gain of four.
+        synthesis |= filter_option(taps(kernel.read(), gain=4))
+    if isinstance(average, StoredTensor):
+        entries["mapping.w_avg"] = Entry(average, lambda t: t.flatten())
+    first, last = entries["mapping.fc0.weight"].shape, entries[f"mapping.fc{layers - 1}.weight"].shape
+    mapping: dict[str, Any] = {"num_layers": layers}
+    if layers > 1:
+        mapping["layer_features"] = first[0]
+    config = {
+        "z_dim": first[1],
+        "c_dim": 0,
+        "w_dim": last[0],
+        "img_resolution": max(counts),
+        "img_channels": entries["synthesis.b4.torgb.weight"].shape[0],
+        "mapping_kwargs": mapping,
+        "synthesis_kwargs": synthesis,
+    }
+    noises = [f"{_layer(i)}.noise_const" for i in range(2 * len(counts) - 1)]
+    network = assemble(source.path, Generator, config, entries, ["mapping.w_avg", *noises])
+    if "mapping.w_avg" not in entries:
+        z = torch.randn(_AVERAGED, network.z_dim, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            network.mapping.w_avg.copy_(network.mapping(z)[:, 0].mean(dim=0))
+    # Early files have no noise maps; a fixed seed makes every load the same network.
+    maps = torch.Generator().manual_seed(0)
+    for name, buffer in network.named_buffers():
+        if name.endswith("noise_const") and name not in entries:
+            buffer.normal_(generator=maps)
+    return network
+
+
+def _layer(i: int) -> str:
+    return "synthesis.b4.conv1" if i == 0 else f"synthesis.b{8 << (i - 1) // 2}.conv{(i - 1) % 2}"
+
+
+def _modulated(module: str, part: str, tensor: StoredTensor) -> dict[str, Entry]:
+    if part == "conv.weight":
+        return {f"{module}.weight": Entry(tensor, lambda t: t[0])}
+    if part in ("conv.modulation.weight", "conv.modulation.bias"):
+        return {f"{module}.affine.{part.rsplit('.', 1)[1]}": Entry(tensor)}
+    if part == "noise.weight":
+        return {f"{module}.noise_strength": Entry(tensor, lambda t: t.reshape(()))}
+    if part in ("bias", "activate.bias"):
+        return {f"{module}.bias": Entry(tensor, lambda t: t.flatten())}
+    raise ValueError(f"the tensor {part}")
+
+
+def _discriminator(source: Source, state: Mapping[str, StoredTensor]) -> Discriminator:
+    blocks = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("convs."))
+    if blocks > 12:
+        raise ValueError(f"{blocks} resolutions")
+    resolution = 2 << blocks
+    entries: dict[str, Entry] = {}
+    kernel: StoredTensor | None = None
+    inner = {"conv1.0": "conv0", "conv1.1": "conv0", "conv2.1": "conv1", "conv2.2": "conv1", "skip.1": "skip"}
+    ends = {"final_conv.0": "conv", "final_conv.1": "conv", "final_linear.0": "fc", "final_linear.1": "out"}
+    for name, tensor in state.items():
+        if name.endswith(".kernel"):
+            kernel = tensor
+        elif match := re.fullmatch(r"convs\.0\.[01]\.(weight|bias)", name):
+            entries[f"b{resolution}.fromrgb.{match[1]}"] = Entry(tensor)
+        elif match := re.fullmatch(r"convs\.(\d{1,2})\.(\w+\.\d)\.(weight|bias)", name):
+            entries[f"b{resolution >> (int(match[1]) - 1)}.{inner[match[2]]}.{match[3]}"] = Entry(tensor)
+        elif match := re.fullmatch(r"(final_\w+\.\d)\.(weight|bias)", name):
+            entries[f"b4.{ends[match[1]]}.{match[2]}"] = Entry(tensor)
+        else:
+            raise ValueError(f"the tensor {name}")
+    counts = _widths(entries, r"b(\d+)\.conv0\.weight") | {4: entries["b4.conv.weight"].shape[0]}
+    config: dict[str, Any] = {
+        "c_dim": 0,
+        "img_resolution": resolution,
+        "img_channels": entries[f"b{resolution}.fromrgb.weight"].shape[1],
+        "epilogue_kwargs": {"mbstd_num_channels": entries["b4.conv.weight"].shape[1] - counts[4]},
+        **widths(counts),
+    }
+    if kernel is not None:
+        config |= filter_option(taps(kernel.read()))
+    return assemble(source.path, Discriminator, config, entries)
+
+
+def _widths(entries: Mapping[str, Entry], pattern: str) -> dict[int, int]:
+    matches = ((re.fullmatch(pattern, name), entry) for name, entry in entries.items())
+    return {int(match[1]): entry.shape[0] for match, entry in matches if match}

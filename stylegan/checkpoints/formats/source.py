@@ -1,0 +1,173 @@
+"""An open checkpoint file, what lies in it by position, and the sentences for a file that is refused."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+import torch
+from torch import Tensor
+
+from stylegan.checkpoints.errors import CheckpointError
+
+_TORCH_TYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "int64": torch.int64,
+    "int32": torch.int32,
+    "int16": torch.int16,
+    "int8": torch.int8,
+    "uint8": torch.uint8,
+    "bool": torch.bool,
+}
+ITEM_SIZES = {name: torch.empty(0, dtype=dtype).element_size() for name, dtype in _TORCH_TYPES.items()}
+MAX_DIMENSIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes that were left in the file."""
+
+    start: int
+    length: int
+
+
+@dataclass(slots=True)
+class Storage:
+    """A row of numbers of one type; `start` is None until the bytes that hold it have been looked into."""
+
+    data: Span
+    dtype: str = ""
+    start: int | None = None
+    count: int = 0
+
+
+class Source:
+    """A checkpoint file that is open for reading, with the bounds that hold for it.
+
+    Every byte of the file may be read into a tensor once: a file whose tensors all share the same bytes would
+    otherwise grow in memory without limit.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+        self.size = file.seek(0, 2)
+        self.storages: list[Storage] = []
+        self._readable = self.size
+        file.seek(0)
+
+    def damaged(self, what: str) -> NoReturn:
+        """Raise CheckpointError for a file that contradicts itself."""
+        raise CheckpointError(f"{self.path} is damaged ({what}); fetch it again.")
+
+    def refuse(self, name: str) -> NoReturn:
+        """Raise CheckpointError for a file that asks for something other than data."""
+        raise CheckpointError(
+            f"{self.path} wants to call `{printable(name)}`, so it is not a file of plain tensors; nothing in it was"
+            " run, and it was not loaded."
+        )
+
+    def unsupported(self, what: str) -> NoReturn:
+        """Raise CheckpointError for a file that uses a part of the pickle format that is not for data."""
+        raise CheckpointError(
+            f"{self.path} uses {what}, as no StyleGAN checkpoint does, so it is not a file of plain tensors; nothing in"
+            " it was run, and it was not loaded."
+        )
+
+    @contextmanager
+    def making_sense(self, otherwise: str) -> Iterator[None]:
+        """Within this, what Python objects to in a description becomes a CheckpointError "FILE `otherwise` (why)."."""
+        try:
+            yield
+        except CheckpointError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.path} {otherwise} ({explain(error)}).") from error
+
+    def read_into(self, start: int, target: Tensor) -> None:
+        """Fill a one-dimensional uint8 tensor with the bytes from `start` on."""
+        length = target.numel()
+        self._readable -= length
+        if self._readable < 0:
+            self.damaged("its tensors together are larger than the file")
+        self.file.seek(start)
+        if length and self.file.readinto(target.numpy()) != length:  # type: ignore[attr-defined]
+            self.damaged("it ends within a tensor")
+
+
+def printable(name: str) -> str:
+    """A name out of a file as it may be shown on a terminal: short, in one line, without control characters."""
+    name = name if len(name) <= 100 else name[:97] + "..."
+    return "".join(c if c.isprintable() and c != "`" else "?" for c in name)
+
+
+def explain(error: Exception) -> str:
+    """What an error of Python's says about a file, for a sentence in brackets."""
+    if isinstance(error, KeyError) and error.args:
+        return f"it lacks {printable(str(error.args[0]))}"
+    return printable(" ".join(str(error).split())) if isinstance(error, ValueError) else type(error).__name__
+
+
+@dataclass(slots=True)
+class StoredTensor:
+    """A tensor in the file: a view into a storage. `read` fetches it."""
+
+    source: Source
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def read(self) -> Tensor:
+        """The tensor, in the type that the file has it in."""
+        storage = self.storage
+        if storage.start is None:
+            self.source.damaged("a tensor has no data")
+        count = numel(self.shape)
+        extent = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True)) if count else 0
+        if extent < count or self.offset + extent > storage.count:
+            self.source.damaged("a tensor reaches beyond its data")
+        item = ITEM_SIZES[storage.dtype]
+        raw = torch.empty(extent * item, dtype=torch.uint8)
+        self.source.read_into(storage.start + self.offset * item, raw)
+        return raw.view(_TORCH_TYPES[storage.dtype]).as_strided(self.shape, self.stride)
+
+
+@dataclass(slots=True)
+class StoredArray:
+    """A numpy array in the file; its fields are filled while the pickle is read."""
+
+    source: Source
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    fortran: bool = False
+    data: Span | bytes = b""
+
+    def read(self) -> Tensor:
+        """The array as a tensor."""
+        if not self.dtype:
+            self.source.damaged("an array has no data")
+        swap, name = self.dtype[0] == ">", self.dtype.lstrip("<>|=")
+        raw = torch.empty(numel(self.shape) * ITEM_SIZES[name], dtype=torch.uint8)
+        if isinstance(self.data, bytes):
+            raw.copy_(torch.frombuffer(bytearray(self.data), dtype=torch.uint8) if self.data else raw)
+        else:
+            self.source.read_into(self.data.start, raw)
+        if swap:
+            raw = raw.reshape(-1, ITEM_SIZES[name]).flip(1).flatten()
+        values = raw.view(_TORCH_TYPES[name])
+        if self.fortran:
+            return values.reshape(self.shape[::-1]).permute(tuple(reversed(range(len(self.shape)))))
+        return values.reshape(self.shape)
+
+
+def numel(shape: Sequence[int]) -> int:
+    """How many numbers a tensor of that shape has."""
+    count = 1
+    for n in shape:
+        count *= n
+    return count

@@ -1,0 +1,95 @@
+"""The generators that have names: those in the box, and the official ones that are fetched when they are asked for."""
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+_OFFICIAL = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/"
+_NVIDIA = "NVIDIA Source Code License, non-commercial"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator with a name.
+
+    Args:
+        name: what `stylegan.load` takes.
+        resolution: of its pictures, in pixels.
+        megabytes: about how large the file is.
+        licence: of the weights.
+        url: where it is fetched from; None for what is in the box.
+        file: in the package, for what is in the box.
+    """
+
+    name: str
+    resolution: int
+    megabytes: int
+    licence: str
+    url: str | None = None
+    file: str = ""
+
+    def here(self) -> Path | None:
+        """Its file, if it need not be fetched."""
+        if self.url is not None:
+            # Here and below: what speaks HTTPS takes its time to import.
+            from stylegan.checkpoints import fetch
+
+            return fetch.cached(self.url)
+        path = Path(str(resources.files("stylegan") / "weights" / self.file))
+        return path if path.is_file() else None
+
+
+def _official(file: str, resolution: int, megabytes: int) -> Model:
+    name = file.rsplit("/", 1)[-1].removesuffix(".pkl")
+    return Model(name, resolution, megabytes, _NVIDIA, f"{_OFFICIAL}{file}")
+
+
+# The sizes of the official files follow from their networks: two generators, a discriminator, four bytes a number.
+_TRANSFER = "transfer-learning-source-nets/"
+MODELS = (
+    Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
+    Model("portraits128", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
+    _official("ffhq.pkl", 1024, 381),
+    _official("metfaces.pkl", 1024, 381),
+    _official("afhqcat.pkl", 512, 364),
+    _official("afhqdog.pkl", 512, 364),
+    _official("afhqwild.pkl", 512, 364),
+    _official("brecahad.pkl", 512, 364),
+    _official("cifar10.pkl", 32, 257),
+    _official(f"{_TRANSFER}ffhq-res256-mirror-paper256-noaug.pkl", 256, 296),
+    _official(f"{_TRANSFER}ffhq-res512-mirror-stylegan2-noaug.pkl", 512, 364),
+    _official(f"{_TRANSFER}ffhq-res1024-mirror-stylegan2-noaug.pkl", 1024, 381),
+    _official(f"{_TRANSFER}celebahq-res256-mirror-paper256-kimg100000-ada-target0.5.pkl", 256, 296),
+    _official(f"{_TRANSFER}lsundog-res256-paper256-kimg100000-noaug.pkl", 256, 296),
+)
+
+
+def names() -> list[str]:
+    """Names that `stylegan.load` knows."""
+    return [model.name for model in MODELS]
+
+
+def find(name: str) -> Model | None:
+    """The model of that name, or None."""
+    return next((model for model in MODELS if model.name == name), None)
+
+
+def path_of(name: str) -> Path | None:
+    """The file of a named generator or of a URL, fetched if need be; None if the name is neither.
+
+    Before anything is fetched, stderr is told what and how large it is.
+
+    Raises:
+        CheckpointError: if it cannot be fetched, or is not what was fetched at first.
+    """
+    model = find(name)
+    if model is not None and model.url is None:
+        return Path(str(resources.files("stylegan") / "weights" / model.file))
+    if model is None and "://" not in name:
+        return None
+    from stylegan.checkpoints import fetch
+
+    if model is None or model.url is None:
+        return fetch.fetch(name, announce=f"Fetching {name}")
+    size = f"{model.resolution} px, about {model.megabytes} MB"
+    return fetch.fetch(model.url, announce=f"Fetching {model.name}: {size}, {model.licence}; from {model.url}")

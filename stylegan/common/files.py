@@ -1,0 +1,99 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFullError(OSError):
+    """The disk, or the user's share of it, has no room left; whatever is written next will fail too."""
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str], durable: bool = False) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; what the block writes there becomes `path` when the block ends.
+
+    If the block raises, `path` stays as it was and the temporary file is removed.
+
+        with whole_file("table.json") as part:
+            part.write_text(text)
+
+    Args:
+        path: the file to make or replace; its folder must exist.
+        durable: wait until the disk has the bytes, so that a power cut loses neither the old file nor the new one.
+
+    Raises:
+        DiskFullError: in one sentence, when there is no room.
+        OSError: in one sentence, when the file cannot be written for another reason.
+    """
+    path = Path(path)
+    part: Path | None = None
+    try:
+        # The name must not grow with the file's: a name may have 255 bytes, and this one has its own.
+        handle, name = mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        part = Path(name)
+        # mkstemp makes files that only their owner may read; a new file should obey the umask as any other.
+        os.fchmod(handle, 0o666 & ~_umask())
+        os.close(handle)
+        yield part
+        if durable:
+            _sync(part)
+        os.replace(part, path)
+    except OSError as error:
+        raise _told(error, path, part) from error
+    finally:
+        if part is not None:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes, durable: bool = False) -> None:
+    """Writes a file whole or not at all; arguments and errors as of `whole_file`."""
+    with whole_file(path, durable) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str, durable: bool = False) -> None:
+    """Writes a UTF-8 file whole or not at all; arguments and errors as of `whole_file`."""
+    write_bytes(path, text.encode(), durable)
+
+
+def write_tensors(path: str | os.PathLike[str], tensors: dict[str, "Tensor"], metadata: dict[str, str]) -> None:
+    """Writes a safetensors file whole or not at all; errors as of `whole_file`."""
+    from safetensors.torch import save
+
+    # safetensors' own `save_file` makes files that only their owner may read, so the bytes are written here.
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata=metadata)
+    write_bytes(path, data)
+
+
+def _told(error: OSError, path: Path, part: Path | None) -> OSError:
+    """The same error, saying which file cannot be written; errors that name another file are left as they are."""
+    if error.errno in _FULL:
+        return DiskFullError(error.errno, f"{path} cannot be written because the disk is full; free some space")
+    names = {str(path), str(path.parent), None if part is None else str(part)}
+    if error.errno is None or (error.filename is not None and str(error.filename) not in names):
+        return error if part is None or str(error.filename) != str(part) else OSError(error.errno, error.strerror, path)
+    # The constructor chooses the subclass by the number: PermissionError, FileNotFoundError and so on.
+    return OSError(error.errno, error.strerror or "cannot be written", str(path))
+
+
+def _sync(part: Path) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    # The only portable way to read it is to set it; the moment between is one of this thread alone under the GIL.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,227 @@
+"""StyleGAN1's generator (Karras, Laine, Aila: A Style-Based Generator Architecture, CVPR 2019), as PULSE uses it."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cuda_ops import adain, setup_filter, upfirdn2d
+from stylegan.generator import GeneratorBase, check_styles
+from stylegan.networks.layers import NoiseMode, check_noise, layer_noise, normalize_2nd_moment
+from stylegan.networks.mapping import truncate
+from stylegan.networks.stylegan2 import block_resolutions, channels_at
+
+# From this resolution on the up-sampling is one transposed convolution.
+_FUSED_FROM = 128
+
+
+class _ScaledLinear(nn.Module):
+    """A dense layer whose gain sits in the weight, so not on the bias."""
+
+    def __init__(self, in_features: int, out_features: int, gain: float = 1.0, lr_multiplier: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.zeros(out_features))
+        self.weight_gain = gain / sqrt(in_features) * lr_multiplier
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias * self.bias_gain, x, self.weight.t() * self.weight_gain)
+
+
+class MappingNetwork(nn.Module):
+    """z (N, z_dim) -> w, copied to (N, num_ws, w_dim); without layers it stands in for one that is missing."""
+
+    def __init__(self, z_dim: int, w_dim: int, num_ws: int, num_layers: int = 8, lr_multiplier: float = 0.01) -> None:
+        super().__init__()
+        self.z_dim = z_dim
+        self.c_dim = 0
+        self.w_dim = w_dim
+        self.num_ws = num_ws
+        self.num_layers = num_layers
+        for i in range(num_layers):
+            layer = _ScaledLinear(z_dim if i == 0 else w_dim, w_dim, gain=sqrt(2), lr_multiplier=lr_multiplier)
+            setattr(self, f"fc{i}", layer)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+        self.w_avg: Tensor
+
+    def forward(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Styles (N, num_ws, w_dim); `c` is not used: StyleGAN1 takes no labels.
+
+        Raises:
+            ValueError: if z has the wrong shape.
+        """
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"The mapping network takes z of shape (N, {self.z_dim}); it was given {tuple(z.shape)}.")
+        if self.num_layers == 0:
+            raise ValueError(
+                "This generator came without a mapping network (PULSE's synthesis.pt alone), so it takes styles only;"
+                " load a folder that also holds mapping.pt."
+            )
+        x = normalize_2nd_moment(z.float())
+        for i in range(self.num_layers):
+            x = F.leaky_relu(getattr(self, f"fc{i}")(x), 0.2)
+        ws = x.unsqueeze(1).repeat(1, self.num_ws, 1)
+        return truncate(ws, self.w_avg, truncation_psi, truncation_cutoff) if truncation_psi != 1 else ws
+
+
+class _Layer(nn.Module):
+    """(Up-sampling, convolution, blur,) then bias, noise, leaky ReLU, instance norm and style."""
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool) -> None:
+        super().__init__()
+        self.up = up
+        self.resolution = resolution
+        # The first layer of the network has no convolution: its input is the constant.
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3)) if in_channels else None
+        self.weight_gain = sqrt(2) / sqrt(max(in_channels, 1) * 9)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros(out_channels))
+        self.affine = _ScaledLinear(w_dim, 2 * out_channels)
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("resample_filter", setup_filter((1, 2, 1)))
+        self.noise_const: Tensor
+        self.resample_filter: Tensor
+
+    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode, noise: Tensor | None) -> Tensor:
+        if self.weight is not None:
+            weight = (self.weight * self.weight_gain).contiguous(memory_format=torch.channels_last)
+            if self.up and self.resolution >= _FUSED_FROM:
+                kernel = F.pad(weight, (1, 1, 1, 1))
+                kernel = kernel[:, :, 1:, 1:] + kernel[:, :, :-1, 1:] + kernel[:, :, 1:, :-1] + kernel[:, :, :-1, :-1]
+                x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)
+            else:
+                if self.up:
+                    x = F.interpolate(x, scale_factor=2, mode="nearest")
+                x = F.conv2d(x, weight, padding=1)
+            if self.up:
+                x = upfirdn2d(x, self.resample_filter, padding=1)
+        if noise is None:
+            noise = layer_noise(noise_mode, self.noise_const, x)
+        if noise is not None and noise.ndim == 2:
+            noise = noise[None, None]
+        return adain(x, self.bias, noise, self.noise_strength, self.affine(w))
+
+
+class _Block(nn.Module):
+    """The two layers of one resolution."""
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int) -> None:
+        super().__init__()
+        if in_channels == 0:
+            self.const = nn.Parameter(torch.ones(out_channels, resolution, resolution))
+        self.conv0 = _Layer(in_channels, out_channels, w_dim, resolution, up=in_channels > 0)
+        self.conv1 = _Layer(out_channels, out_channels, w_dim, resolution, up=False)
+
+    def forward(
+        self, x: Tensor | None, ws: Sequence[Tensor], noise_mode: NoiseMode, noise: Sequence[Tensor | None]
+    ) -> Tensor:
+        if x is None:
+            x = self.const.unsqueeze(0).repeat(ws[0].shape[0], 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        x = self.conv0(x, ws[0], noise_mode, noise[0])
+        return self.conv1(x, ws[1], noise_mode, noise[1])
+
+
+class SynthesisNetwork(nn.Module):
+    """Styles (N, num_ws, w_dim) -> images (N, img_channels, R, R) in about [-1, 1]; one style and noise map a layer."""
+
+    def __init__(
+        self,
+        w_dim: int,
+        img_resolution: int,
+        img_channels: int = 3,
+        channel_base: int = 8192,
+        channel_max: int = 512,
+        channels: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.w_dim = w_dim
+        self.img_resolution = img_resolution
+        self.img_channels = img_channels
+        self.block_resolutions = block_resolutions(img_resolution)
+        self.num_ws = 2 * len(self.block_resolutions)
+        if channels is None:
+            channels = [channels_at(r, channel_base, channel_max) for r in self.block_resolutions]
+        if len(channels) != len(self.block_resolutions):
+            raise ValueError(f"A {img_resolution} px StyleGAN1 has {len(self.block_resolutions)} channel counts.")
+        in_channels = 0
+        for resolution, out_channels in zip(self.block_resolutions, channels, strict=True):
+            setattr(self, f"b{resolution}", _Block(in_channels, out_channels, w_dim, resolution))
+            in_channels = out_channels
+        self.torgb_weight = nn.Parameter(torch.randn(img_channels, in_channels, 1, 1))
+        self.torgb_bias = nn.Parameter(torch.zeros(img_channels))
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) of each noise map, from the first layer to the last."""
+        return tuple((r, r) for r in self.block_resolutions for _ in range(2))
+
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: NoiseMode = "const",
+        noise: Sequence[Tensor] | None = None,
+        force_fp32: bool = False,
+    ) -> Tensor:
+        """Images of styles; arguments as in `stylegan.networks.stylegan2.SynthesisNetwork.forward`.
+
+        `force_fp32` changes nothing: StyleGAN1 runs in float32 always.
+        """
+        check_styles(ws, self.num_ws, self.w_dim)
+        noise = None if noise is None else list(noise)
+        check_noise(noise, self.noise_shapes)
+        styles = ws.float().unbind(dim=1)
+        maps: list[Tensor | None] = [None] * self.num_ws if noise is None else list(noise)
+        x: Tensor | None = None
+        for i, resolution in enumerate(self.block_resolutions):
+            block = getattr(self, f"b{resolution}")
+            x = block(x, styles[2 * i : 2 * i + 2], noise_mode, maps[2 * i : 2 * i + 2])
+        assert x is not None
+        return F.conv2d(x, self.torgb_weight / sqrt(x.shape[1]), self.torgb_bias)
+
+
+class Generator(GeneratorBase):
+    """StyleGAN1: z (N, z_dim) -> images (N, img_channels, R, R) in about [-1, 1].
+
+    Args:
+        z_dim: length of the latent.
+        w_dim: length of a style.
+        img_resolution: R, a power of two from 4.
+        img_channels: colours.
+        mapping_kwargs: further arguments of `MappingNetwork`.
+        synthesis_kwargs: further arguments of `SynthesisNetwork`.
+    """
+
+    architecture = "stylegan1"
+    mapping: MappingNetwork
+    synthesis: SynthesisNetwork
+
+    def __init__(
+        self,
+        z_dim: int,
+        w_dim: int,
+        img_resolution: int,
+        img_channels: int = 3,
+        mapping_kwargs: dict[str, Any] | None = None,
+        synthesis_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        config: dict[str, Any] = {
+            "z_dim": z_dim,
+            "w_dim": w_dim,
+            "img_resolution": img_resolution,
+            "img_channels": img_channels,
+            "mapping_kwargs": dict(mapping_kwargs or {}),
+            "synthesis_kwargs": dict(synthesis_kwargs or {}),
+        }
+        synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, **config["synthesis_kwargs"])
+        mapping = MappingNetwork(z_dim, w_dim, synthesis.num_ws, **config["mapping_kwargs"])
+        super().__init__(config, mapping, synthesis)

@@ -1,0 +1,245 @@
+"""The command line: every input mode comes out as a PNG, every mistake as one sentence and exit code 2."""
+
+import builtins
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import pulse
+import stylegan
+from pulse import depixelizer
+from pulse.app import cli, sprites
+from pulse.batch import here
+from pulse.pictures import read_picture, read_text, to_pil, write_picture
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a random generator of 16 px."""
+    torch.manual_seed(0)
+    G = stylegan.Generator(
+        16, 0, 16, 16, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_base": 64, "channel_max": 8}
+    )
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    path = tmp_path_factory.mktemp("generators") / "tiny.safetensors"
+    stylegan.save(G, path)
+    return path
+
+
+@pytest.fixture
+def run(tiny: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Calls `pulse search` with three steps on the tiny generator; gives the exit code and both outputs' lines."""
+
+    def call(*arguments: object) -> tuple[int, list[str], list[str]]:
+        given = ["search", "--steps=3", "--size=8", "--seed=1", f"--generator={tiny}", *map(str, arguments)]
+        code = cli.main(given)
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two sprites in it."""
+    for name in ("knight", "cat"):
+        write_picture(tmp_path / "in" / f"{name}.png", sprites.load(name)[0])
+    return tmp_path / "in"
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_every_input_mode_becomes_a_png(tmp_path: Path, run: Run) -> None:
+    sprite = to_pil(sprites.load("hero")[0]).resize((40, 30))
+    (tmp_path / "in").mkdir()
+    for mode in ("1", "L", "LA", "P", "RGBA"):
+        sprite.convert(mode).save(tmp_path / "in" / f"{mode}.png")
+    for mode in ("CMYK", "RGB"):
+        sprite.convert(mode).save(tmp_path / "in" / f"{mode}.jpg")
+    sprite.convert("L").convert("I;16").save(tmp_path / "in" / "I16.png")
+    sprite.save(tmp_path / "in" / "G.gif")
+    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out")
+    assert (code, err) == (0, [])
+    assert len(out) == 9
+    assert _files(tmp_path / "out") == sorted(f"{Path(name).stem}.png" for name in _files(tmp_path / "in"))
+    assert read_picture(tmp_path / "out" / "LA.png").shape == (1, 3, 16, 16)
+
+
+def test_the_png_says_where_it_comes_from(tmp_path: Path, folder: Path, run: Run) -> None:
+    run(folder / "knight.png", "-o", tmp_path / "out")
+    text = read_text(tmp_path / "out" / "knight.png")
+    assert text["synthetic"] == "true"
+    assert "ynthetic" in text["Description"]
+    assert text["generator"] == "tiny.safetensors"
+    assert text["seed"] == "1"
+    assert text["reached"] in ("true", "false")
+    assert float(text["loss"]) > 0
+    assert json.loads(text["settings"])["steps"] == 3
+    assert str(tmp_path) not in "".join(text.values())
+
+
+def test_a_result_is_that_of_the_library_with_the_same_seed(tmp_path: Path, folder: Path, run: Run, tiny: Path) -> None:
+    run(folder, "-o", tmp_path / "out")
+    result = pulse.depixelize(folder / "knight.png", generator=str(tiny), size=8, steps=3, seed=1)
+    torch.testing.assert_close(read_picture(tmp_path / "out" / "knight.png"), result.images, atol=0.51 / 255, rtol=0)
+
+
+def test_sheet_and_whole_results(tmp_path: Path, folder: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    assert run(folder, "-o", out, "--sheet", "--save-result")[0] == 0
+    assert _files(out) == ["cat.png", "cat.safetensors", "contact_sheet.png", "knight.png", "knight.safetensors"]
+    assert pulse.Result.load(out / "cat.safetensors").images.shape == (1, 3, 16, 16)
+
+
+def test_inputs_of_one_stem_do_not_overwrite_each_other(tmp_path: Path, folder: Path, run: Run) -> None:
+    Image.new("RGB", (9, 9), "red").save(folder / "knight.bmp")
+    Image.new("RGB", (9, 9), "blue").save(folder / "KNIGHT_2.gif")
+    assert run(folder, folder / "knight.png", "-o", tmp_path / "out")[0] == 0
+    assert _files(tmp_path / "out") == ["KNIGHT_2.png", "cat.png", "knight.png", "knight_3.png"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, folder: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    run(folder, "-o", out)
+    (out / "cat.png").unlink()
+    before = (out / "knight.png").stat().st_mtime_ns
+    code, lines, _ = run(folder, "-o", out, "--sheet")
+    assert code == 0
+    assert lines[0].startswith(str(out / "cat.png"))
+    assert lines[-1].startswith("1 done by an earlier run")
+    assert (out / "knight.png").stat().st_mtime_ns == before
+    # Another setting, another picture under the same name, or the wish to, does them again.
+    assert len(run(folder, "-o", out, "--steps=2")[1]) == 2
+    write_picture(folder / "cat.png", sprites.load("robot")[0])
+    assert run(folder, "-o", out, "--steps=2")[1][0].startswith(str(out / "cat.png"))
+    assert len(run(folder, "-o", out, "--steps=2", "--overwrite")[1]) == 2
+
+
+def test_foreign_files_are_not_replaced(tmp_path: Path, folder: Path, run: Run) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cat.png").write_text("mine")
+    code, _, err = run(folder, "-o", tmp_path / "out")
+    assert code == 2
+    assert len(err) == 1
+    assert (tmp_path / "out" / "cat.png").read_text() == "mine"
+    assert (tmp_path / "out" / "knight.png").exists()
+    assert run(folder, "-o", tmp_path / "out", "--overwrite")[0] == 0
+
+
+def test_a_batch_goes_on_past_bad_files(tmp_path: Path, folder: Path, run: Run) -> None:
+    (folder / "broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    code, out, err = run(folder, folder / "gone.png", "-o", tmp_path / "out")
+    assert code == 2
+    assert len(out) == 2
+    assert [name in line for name, line in zip(("broken.png", "dot.png", "gone.png"), err, strict=True)] == [True] * 3
+    assert _files(tmp_path / "out") == ["cat.png", "knight.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["empty"],
+        ["missing.png"],
+        ["broken.png"],
+        ["dot.png"],
+        ["in", "--generator=nobody"],
+        ["in", "--generator=broken.png"],
+        ["in", "--size=32"],
+        ["in", "--size=0"],
+        ["in", "--steps=-5"],
+        ["in", "--steps", "-5"],
+        ["in", "--steps=many"],
+        ["in", "--starts=0"],
+        ["in", "--eps=-1"],
+        ["in", "--kernel=magic"],
+        ["in", "--fit=squash"],
+        ["in", "--background=nocolour"],
+        ["in", "--loss-str=L7"],
+        ["in", "--seed=-1"],
+        ["in", "--no-such-option"],
+        ["in", "-o", "in"],
+        ["in", "-o", "dot.png"],
+        ["in", "-o", "dot.png/out"],
+        ["in", "--sheet", "-o", "taken"],
+        [],
+    ],
+)
+def test_each_mistake_is_one_sentence_and_writes_nothing(
+    tmp_path: Path, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (1, 1)).save("dot.png")
+    Path("taken").mkdir()
+    Path("taken/contact_sheet.png").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = run("-o", "out", *arguments)
+    assert code == 2
+    assert len(err) == 1, err
+    assert err[0].endswith(".")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_ctrl_c_writes_the_best_so_far(tmp_path: Path, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any, callback: Callable[[int, Any], object], **options: Any) -> pulse.Result:
+        def pressed(step: int, state: Any) -> None:
+            if step == 1:
+                raise KeyboardInterrupt
+
+        return depixelizer.depixelize(*arguments, callback=pressed, **options)
+
+    monkeypatch.setattr(here, "depixelize", interrupted)
+    code, _, err = run(folder, "-o", tmp_path / "out")
+    assert code == 130
+    assert len(err) == 1
+    assert _files(tmp_path / "out") == ["cat.png"]
+    monkeypatch.undo()
+    # What was cut short is done again.
+    assert len(run(folder, "-o", tmp_path / "out")[1]) == 2
+
+
+def test_the_demonstration_shows_every_sprite(tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = cli.main(["demo", "-o", str(tmp_path / "demo"), "--generator", str(tiny), "--steps=2", "--starts=1"])
+    assert (code, capsys.readouterr().err) == (0, "")
+    assert _files(tmp_path / "demo") == sorted([*(f"{name}.png" for name in sprites.names()), "contact_sheet.png"])
+
+
+def test_without_typer_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "typer":
+            raise ImportError
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert cli.main(["--help"]) == 2
+    assert "pulse[cli]" in capsys.readouterr().err
+
+
+def test_help_comes_without_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "search" in capsys.readouterr().out
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pulse", "search", "no.png", "-o", "out", "--steps=-1"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["The option steps is -1; give a whole number of at least 0."]

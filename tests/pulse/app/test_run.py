@@ -1,0 +1,146 @@
+"""`python -m pulse.run` takes PULSE's flags and writes PULSE's files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from pulse.app import run, sprites
+from pulse.pictures import read_picture, read_text, write_picture
+
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stand_in: Any) -> Run:
+    """Runs in a folder with two pictures in `input`, on a stand-in for the generator in the box."""
+    monkeypatch.chdir(tmp_path)
+    write_picture("input/knight.png", sprites.load("knight")[0])
+    write_picture("input/cat.png", sprites.load("cat")[0])
+    monkeypatch.setattr(run, "load_generator", lambda source: stand_in())
+
+    def call(*arguments: str) -> tuple[int, list[str], list[str]]:
+        try:
+            code = run.main(arguments)
+        except SystemExit as left:
+            code = int(left.code or 0)
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return call
+
+
+def _files(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_the_defaults_are_those_of_pulse() -> None:
+    assert vars(run._parser().parse_args([])) == {
+        "input_dir": "input",
+        "output_dir": "runs",
+        "cache_dir": "cache",
+        "duplicates": 1,
+        "batch_size": 1,
+        "seed": None,
+        "loss_str": "100*L2+0.05*GEOCROSS",
+        "eps": 2e-3,
+        "noise_type": "trainable",
+        "num_trainable_noise_layers": 5,
+        "tile_latent": False,
+        "bad_noise_layers": "17",
+        "opt_name": "adam",
+        "learning_rate": 0.4,
+        "steps": 100,
+        "lr_schedule": "linear1cycledrop",
+        "save_intermediate": False,
+    }
+
+
+def test_one_png_for_each_picture(script: Run) -> None:
+    code, out, err = script("-steps", "2")
+    assert (code, err) == (0, [])
+    assert _files("runs") == ["cat.png", "knight.png"]
+    assert read_picture("runs/cat.png").shape == (1, 3, 32, 32)
+    assert read_text("runs/cat.png")["synthetic"] == "true"
+    assert sum("CUDA" in line for line in out) == (0 if torch.cuda.is_available() else 1)
+    assert sum("generator in the box" in line for line in out) == 1
+
+
+def test_a_missed_eps_still_gives_a_picture_and_a_sentence(script: Run) -> None:
+    _, out, _ = script("-steps", "1", "-eps", "0")
+    assert _files("runs") == ["cat.png", "knight.png"]
+    assert sum(line.startswith("cat: no face within eps 0 was found") for line in out) == 1
+
+
+def test_duplicates_are_numbered_and_differ(script: Run) -> None:
+    script("-steps", "2", "-seed", "3", "-duplicates", "2")
+    assert _files("runs") == ["cat_1.png", "cat_2.png", "knight_1.png", "knight_2.png"]
+    assert (read_picture("runs/cat_1.png") - read_picture("runs/cat_2.png")).abs().amax() > 0.05
+
+
+def test_a_seed_decides_everything_and_the_batch_size_nothing(script: Run) -> None:
+    for folder, size in (("a", "1"), ("b", "1"), ("c", "3")):
+        script("-steps", "3", "-seed", "3", "-duplicates", "2", "-batch_size", size, "-output_dir", folder)
+    for name in _files("a"):
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+        torch.testing.assert_close(read_picture(Path("a", name)), read_picture(Path("c", name)), atol=2 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(("steps", "first", "last"), [(1, "0", "0"), (10, "0", "9"), (12, "00", "11")])
+def test_intermediate_files(script: Run, steps: int, first: str, last: str) -> None:
+    script("-steps", str(steps), "-save_intermediate", "-batch_size", "2")
+    assert len(_files("runs")) == 2 + 2 * 2 * steps
+    for kind, size in (("HR", 32), ("LR", 16)):
+        for step in (first, last):
+            assert read_picture(f"runs/knight/{kind}/knight_{step}.png").shape == (1, 3, size, size)
+
+
+def test_pictures_of_several_sizes_and_bad_ones(script: Run) -> None:
+    Image.new("LA", (8, 12), (200, 100)).save("input/small.png")
+    Image.new("RGB", (33, 8)).save("input/large.png")
+    Path("input/broken.png").write_bytes(b"no picture")
+    code, _, err = script("-steps", "1", "-batch_size", "4")
+    assert code == 2
+    assert ["broken.png" in err[0], "larger than the generator's 32" in err[1], len(err)] == [True, True, 2]
+    assert _files("runs") == ["cat.png", "knight.png", "small.png"]
+
+
+def test_weights_in_the_cache_folder_are_used(script: Run, monkeypatch: pytest.MonkeyPatch, stand_in: Any) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr(run, "load_generator", lambda source: loaded.append(source) or stand_in())
+    Path("weights").mkdir()
+    for name in ("synthesis.pt", "mapping.pt"):
+        script("-steps", "0", "-cache_dir", "weights")
+        Path("weights", name).touch()
+    script("-steps", "0", "-cache_dir", "weights")
+    assert loaded == ["default", "default", Path("weights")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-steps", "-1"],
+        ["-steps", "many"],
+        ["-duplicates", "0"],
+        ["-batch_size", "0"],
+        ["-seed", "-3"],
+        ["-opt_name", "magic"],
+        ["-loss_str", "nothing"],
+        ["-input_dir", "nowhere"],
+        ["-input_dir", "empty"],
+        ["-output_dir", "input"],
+        ["-output_dir", "input/cat.png"],
+        ["--no-such-flag"],
+    ],
+)
+def test_each_mistake_is_one_sentence_and_writes_nothing(script: Run, arguments: list[str]) -> None:
+    Path("empty").mkdir()
+    before = _files(".")
+    code, _, err = script(*arguments)
+    assert code == 2
+    assert len(err) == 1
+    assert err[0].endswith(".")
+    assert _files(".") == before
