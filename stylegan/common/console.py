@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stylegan.common.extras import missing
+
 
 def run(name: str, app: Callable[[], Any], arguments: Sequence[str] | None) -> int:
     """Runs a typer app with the given arguments (`sys.argv[1:]` by default) and returns its exit code.
@@ -20,7 +22,7 @@ def run(name: str, app: Callable[[], Any], arguments: Sequence[str] | None) -> i
     try:
         import typer  # noqa: F401
     except ImportError:
-        return fail(f'The command {name} needs its extra packages; install them with pip install "pulse[cli]".')
+        return fail(missing("cli", f"The command {name}"))
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app()(arguments or ["--help"], standalone_mode=False, prog_name=name)

@@ -229,7 +229,7 @@ def test_without_typer_the_command_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert cli.main(["--help"]) == 2
-    assert "pulse[cli]" in capsys.readouterr().err
+    assert "pulse-latent[cli]" in capsys.readouterr().err
 
 
 def test_help_comes_without_arguments(capsys: pytest.CaptureFixture[str]) -> None:
