@@ -265,7 +265,7 @@ def _labels(c_dim: int, count: int, label: int | None) -> Any:
 def _models() -> int:
     from stylegan.checkpoints import zoo
 
-    width = max(len(name) for name in zoo.names())
+    width = max(len(name) for name in zoo.list_models())
     for model in zoo.MODELS:
         here = model.here()
         state = ("missing from the box" if here is None else "in the box") if model.url is None else "not here"

@@ -1,15 +1,75 @@
-"""What the generators of StyleGAN 1 and 2 have in common: a mapping network and a synthesis network."""
+"""What every generator offers, whatever network draws its pictures."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from stylegan.networks.layers import NoiseMode
 
 
+class Mapping(Protocol):
+    """Latents z (N, z_dim), and labels c (N, c_dim), to styles (N, num_ws, w_dim)."""
+
+    def __call__(
+        self, z: Tensor, c: Tensor | None = None, truncation_psi: float = 1, truncation_cutoff: int | None = None
+    ) -> Tensor: ...
+
+
+class Synthesis(Protocol):
+    """Styles (N, num_ws, w_dim) to images (N, img_channels, H, W) in about [-1, 1]."""
+
+    def __call__(
+        self, ws: Tensor, noise_mode: NoiseMode = "const", noise: Sequence[Tensor] | None = None
+    ) -> Tensor: ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """What `stylegan.load` returns and `pulse.search` walks in; names as StyleGAN's users know them.
+
+    Any module with these attributes can be searched: it need not come from this package.
+
+    Attributes:
+        name: how messages and results call it.
+        z_dim, c_dim, w_dim: lengths of a latent, a label (0: unconditional) and a style.
+        num_ws: how many styles one image takes.
+        img_resolution, img_channels: of its square images.
+        noise_shapes: (height, width) of each noise map that `synthesis` takes.
+        gaussian_fit: "mean" and "std", each (w_dim,), of leaky_relu(w, 5) (Menon et al., CVPR 2020), or None until
+            `stylegan.gaussian_fit.fit_gaussian` has computed them.
+        mapping, synthesis: its two halves.
+    """
+
+    name: str
+    z_dim: int
+    c_dim: int
+    w_dim: int
+    num_ws: int
+    img_resolution: int
+    img_channels: int
+    gaussian_fit: dict[str, Tensor] | None
+    mapping: Any
+    synthesis: Any
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, int], ...]: ...
+
+    def __call__(
+        self,
+        z: Tensor,
+        c: Tensor | None = None,
+        truncation_psi: float = 1,
+        truncation_cutoff: int | None = None,
+        noise_mode: NoiseMode = "const",
+    ) -> Tensor: ...
+
+
 class GeneratorBase(nn.Module):
-    """z (N, z_dim), c (N, c_dim) -> images (N, img_channels, R, R) in about [-1, 1].
+    """What StyleGAN 1 and 2 share: a mapping network and a synthesis network.
 
     Args:
         config: the arguments of the constructor, from which `stylegan.load` builds the network again.
@@ -33,6 +93,11 @@ class GeneratorBase(nn.Module):
         self.mapping = mapping
 
     @property
+    def init_kwargs(self) -> dict[str, Any]:
+        """The arguments of the constructor, under the name that NVIDIA's networks give them."""
+        return self.config
+
+    @property
     def noise_shapes(self) -> tuple[tuple[int, int], ...]:
         """(height, width) of each noise map that `synthesis` takes."""
         return self.synthesis.noise_shapes
@@ -44,15 +109,31 @@ class GeneratorBase(nn.Module):
         truncation_psi: float = 1,
         truncation_cutoff: int | None = None,
         noise_mode: NoiseMode = "const",
+        update_emas: bool = False,
         **synthesis_kwargs: Any,
     ) -> Tensor:
-        """Images of latents; see the `forward` of the mapping network and of the synthesis network."""
-        ws = self.mapping(z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        """Draws images.
+
+        Args:
+            z: latents (N, z_dim).
+            c: labels (N, c_dim); a conditional generator needs them.
+            truncation_psi: 1 for all variety, 0 for the average image (Karras et al. 2019, appendix B).
+            truncation_cutoff: how many styles, from the first, are truncated; None for all.
+            noise_mode: "const" takes the stored noise maps, "random" draws new ones, "none" leaves them out.
+            update_emas: let these styles enter the running average of w, as training does.
+            synthesis_kwargs: further arguments of `synthesis`.
+
+        Returns:
+            (N, img_channels, R, R) in about [-1, 1].
+        """
+        ws = self.mapping(
+            z, c, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff, update_emas=update_emas
+        )
         return self.synthesis(ws, noise_mode=noise_mode, **synthesis_kwargs)
 
 
 def check_styles(ws: Tensor, num_ws: int, w_dim: int) -> None:
-    """Raise ValueError unless `ws` is (N, num_ws, w_dim)."""
+    """Raises ValueError unless `ws` is (N, num_ws, w_dim)."""
     if ws.ndim != 3 or ws.shape[1] != num_ws or ws.shape[2] != w_dim:
         raise ValueError(
             f"The synthesis network takes styles of shape (N, {num_ws}, {w_dim}); it was given {tuple(ws.shape)}."

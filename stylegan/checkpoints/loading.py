@@ -57,7 +57,7 @@ def locate(source: str | os.PathLike[str]) -> Path:
     if not path.exists():
         raise CheckpointError(
             f"There is no generator {os.fspath(source)!r}: it is no file or folder, and the names are"
-            f" {', '.join(zoo.names())}."
+            f" {', '.join(zoo.list_models())}."
         )
     return path
 

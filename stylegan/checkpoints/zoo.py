@@ -1,6 +1,7 @@
 """The generators that have names: those in the box, and the official ones that are fetched when they are asked for."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Model:
     def here(self) -> Path | None:
         """Its file, if it need not be fetched."""
         if self.url is not None:
-            # Here and below: what speaks HTTPS takes its time to import.
+            # Imported here and below only, because what speaks HTTPS is slow to import.
             from stylegan.checkpoints import fetch
 
             return fetch.cached(self.url)
@@ -44,7 +45,7 @@ def _official(file: str, resolution: int, megabytes: int) -> Model:
     return Model(name, resolution, megabytes, _NVIDIA, f"{_OFFICIAL}{file}")
 
 
-# The sizes of the official files follow from their networks: two generators, a discriminator, four bytes a number.
+# Sizes of the official files, computed from their networks: two generators and a discriminator in float32.
 _TRANSFER = "transfer-learning-source-nets/"
 MODELS = (
     Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
@@ -64,9 +65,16 @@ MODELS = (
 )
 
 
-def names() -> list[str]:
-    """Names that `stylegan.load` knows."""
-    return [model.name for model in MODELS]
+def list_models(pattern: str = "*") -> list[str]:
+    """Names that `stylegan.load` knows, such as "default" and "ffhq".
+
+    Args:
+        pattern: only names that match, with * and ? as in file names.
+
+    >>> list_models("afhq*")
+    ['afhqcat', 'afhqdog', 'afhqwild']
+    """
+    return [model.name for model in MODELS if fnmatch(model.name, pattern)]
 
 
 def find(name: str) -> Model | None:

@@ -1,4 +1,4 @@
-"""The mapping network of StyleGAN2: a latent z, perhaps with a label c, to an intermediate latent w."""
+"""StyleGAN2's mapping network: a latent z, and a label c where there is one, to a style w."""
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class MappingNetwork(nn.Module):
         num_layers: dense layers.
         layer_features: width of the hidden layers; default `w_dim`.
         embed_features: width of the label's embedding; default `w_dim`.
-        lr_multiplier: see `stylegan.layers`.
+        lr_multiplier: learning rate of these layers over that of the others; see `stylegan.networks.layers`.
         w_avg_beta: decay of the running average of w in training; None keeps no average.
     """
 
@@ -72,8 +72,17 @@ class MappingNetwork(nn.Module):
         truncation_psi: float = 1,
         truncation_cutoff: int | None = None,
         update_w_avg: bool = False,
+        update_emas: bool = False,
+        skip_w_avg_update: bool = True,
     ) -> Tensor:
         """Styles (N, num_ws, w_dim), or (N, w_dim) where `num_ws` is None.
+
+        Args:
+            z: latents (N, z_dim); None for a label network.
+            c: labels (N, c_dim); None for an unconditional network.
+            truncation_psi, truncation_cutoff: see `truncate`.
+            update_emas: let the mean of these styles enter the running average `w_avg`, as training does.
+            skip_w_avg_update: NVIDIA's older name for the opposite: False updates `w_avg` in training mode.
 
         Raises:
             ValueError: if z or c has the wrong shape, or a conditional network is given no c.
@@ -93,7 +102,8 @@ class MappingNetwork(nn.Module):
         assert x is not None
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
-        if update_w_avg and self.w_avg_beta is not None:
+        update = update_w_avg or update_emas or (self.training and not skip_w_avg_update)
+        if update and self.w_avg_beta is not None:
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, self.w_avg_beta))
         if self.num_ws is None:
             return x

@@ -54,8 +54,13 @@ class MappingNetwork(nn.Module):
         c: Tensor | None = None,
         truncation_psi: float = 1,
         truncation_cutoff: int | None = None,
+        update_emas: bool = False,
+        skip_w_avg_update: bool = True,
     ) -> Tensor:
-        """Styles (N, num_ws, w_dim); `c` is not used: StyleGAN1 takes no labels.
+        """Styles (N, num_ws, w_dim).
+
+        StyleGAN1 takes no labels and is not trained here: `c`, `update_emas` and `skip_w_avg_update` are there so
+        that it is called as StyleGAN2 is, and change nothing.
 
         Raises:
             ValueError: if z has the wrong shape.

@@ -18,6 +18,7 @@ from pulse import depixelizer
 from pulse.app import cli, sprites
 from pulse.batch import here
 from pulse.pictures import read_picture, read_text, to_pil, write_picture
+from stylegan.networks import stylegan2
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
 
@@ -26,7 +27,7 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a random generator of 16 px."""
     torch.manual_seed(0)
-    G = stylegan.Generator(
+    G = stylegan2.Generator(
         16, 0, 16, 16, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_base": 64, "channel_max": 8}
     )
     G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
