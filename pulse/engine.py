@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,8 +24,11 @@ from pulse.losses import parse_loss
 from pulse.noise import make_noise, parse_bad_noise_layers, trainable_layers
 from pulse.operators import Downsampler
 from pulse.optimizer import SphericalOptimizer, lr_factors
-from pulse.options import SearchOptions
+from pulse.options import SearchOptions, SearchOverrides, merge_options
 from pulse.result import Result
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Pixels of images that one batch has by default. A processor is quickest when a batch still fits its cache (measured:
 # 128 px, one image 0.088 s a step, four 0.062 s each, sixteen 0.084 s each); a GPU wants to be filled.
@@ -84,14 +87,20 @@ Callback = Callable[[int, SearchState], object]
 
 
 def search(
-    G: Any, target: Tensor, *, callback: Callback | None = None, return_all: bool = False, **options: Any
+    G: Any,
+    target: Tensor,
+    options: SearchOptions | None = None,
+    *,
+    callback: Callback | None = None,
+    return_all: bool = False,
+    **overrides: Unpack[SearchOverrides],
 ) -> Result:
     """Find, for each target, an image of the generator `G` that is the target when made small.
 
     target: (N, 3, h, w) in [0, 1], h and w at most `G.img_resolution`; any aspect.
     callback: called as callback(step, state) at every step with a `SearchState`; returning True ends the search.
     return_all: also return every start, in `Result.all_starts`.
-    options: those of `SearchOptions`.
+    options, overrides: `SearchOptions`, and fields of it that are given by name instead.
 
     Returns the best point of each image: one within `eps` before one that is not, then by lower total loss, then by
     lower L2; never simply the last. Losses are those of the returned pixels: out-of-range values of the generator
@@ -103,7 +112,7 @@ def search(
 
     Raises ValueError for a target or an option that makes no sense, or when `G` gives nothing finite for an image.
     """
-    chosen = SearchOptions(**options)
+    chosen = merge_options(options, overrides)
     _check_target(G, target)
     seed = secrets.randbits(32) if chosen.seed is None else operator.index(chosen.seed)
     chosen = replace(chosen, seed=seed)
@@ -193,9 +202,12 @@ def _walk(G: Any, space: Space, target: Tensor, part: _Batch, options: SearchOpt
     history: dict[str, list[Tensor]] = {"loss": [], "l2": []}
 
     for step in range(options.steps + 1):
-        images = _into_range((G.synthesis(space.to_ws(latents), noise=noise).float() + 1) / 2)
+        ws = space.to_ws(latents)
+        images = (G.synthesis(ws, noise=noise).float() + 1) / 2
+        if options.method == "bounded":
+            images = _into_range(images)
         error, small = shrink.l2(images, target)
-        loss = objective(small, target, latents, options.eps)
+        loss = objective(small, target, latents if options.method == "bounded" else ws, options.eps)
 
         active = active & loss.isfinite() & error.isfinite()
         point = Best(

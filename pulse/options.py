@@ -1,10 +1,14 @@
-"""The options of a search, with PULSE's names and defaults."""
+"""The options of a search: the one list from which the Python functions, the commands and PULSE's flags derive."""
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import math
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypedDict, TypeVar
 
 from pulse.latents import SPACES
 from pulse.losses import parse_loss
@@ -12,74 +16,130 @@ from pulse.noise import NOISE_TYPES, parse_bad_noise_layers
 from pulse.operators import KERNELS
 from pulse.optimizer import OPTIMIZERS, SCHEDULES
 
+METHODS = ("bounded", "pulse")
+
+T = TypeVar("T")
+
+
+def _option(
+    default: T,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    least: int | None = None,
+    pulse_flag: bool = True,
+) -> T:
+    metadata = {"help": help, "choices": choices, "least": least, "pulse_flag": pulse_flag}
+    given = {name: value for name, value in metadata.items() if value is not None}
+    # What a field is at run time is dataclasses' business; to a type checker it is its value.
+    field: Any = dataclasses.field(default=default, metadata=given)
+    return field
+
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How to search; names and defaults are PULSE's where PULSE has them. Raises ValueError for a value that makes
-    no sense.
+    """How to search. Names and defaults are PULSE's where PULSE has them (Menon et al., CVPR 2020, section 4).
 
-    steps: moves of the optimiser, at least 0; steps + 1 points are evaluated.
-    learning_rate: step size at the top of the schedule.
-    lr_schedule: "linear1cycledrop", "linear1cycle" or "fixed".
-    opt_name: "adam", "sgd", "sgdm" or "adamax".
-    eps: the mean squared error, on [0, 1], at which an image counts as the target's; also the floor of L1 and L2.
-    loss_str: see `pulse.losses.parse_loss`; it needs L1 or L2 in it.
-    noise_type: "trainable", "fixed" (drawn, not changed) or "zero".
-    num_trainable_noise_layers: how many noise inputs, from the lowest resolution on, are changed when "trainable".
-    bad_noise_layers: dotted indices of noise inputs that stay 0; those beyond the generator's are ignored.
-    tile_latent: one latent for all styles.
-    seed: image i uses seed + i; None draws one, which the result tells.
-    space: "gaussianized" (PULSE's), "z", "w" or "w+"; see `pulse.latents.latent_space`.
-    kernel: "bicubic" (PULSE's), "area", "lanczos" or "nearest".
-    starts: starting points per image; the best is returned.
-    batch_size: starts (of all images) that run at once; None takes 4 at 128 px on a CPU, 64 on a GPU, and so on.
-    stop_when_reached: whether a start ends at its first point within eps; otherwise it goes on to lower the loss.
+    The metadata of each field (`dataclasses.fields(SearchOptions)`) is what front ends are made from: "help", one
+    sentence fragment; "choices", the values allowed; "least", the smallest whole number allowed; "pulse_flag", whether
+    PULSE's own script has a flag of that name.
+
+    Raises:
+        ValueError: in one sentence, for a value that makes no sense.
     """
 
-    steps: int = 100
-    learning_rate: float = 0.4
-    lr_schedule: str = "linear1cycledrop"
-    opt_name: str = "adam"
-    eps: float = 2e-3
-    loss_str: str = "100*L2+0.05*GEOCROSS"
-    noise_type: str = "trainable"
-    num_trainable_noise_layers: int = 5
-    bad_noise_layers: str = "17"
-    tile_latent: bool = False
-    seed: int | None = None
-    space: str = "gaussianized"
-    kernel: str = "bicubic"
-    starts: int = 1
-    batch_size: int | None = None
-    stop_when_reached: bool = False
+    method: str = _option("bounded", "how to search", choices=METHODS, pulse_flag=False)
+    steps: int = _option(100, "steps of the optimiser", least=0)
+    learning_rate: float = _option(0.4, "learning rate at the top of the schedule")
+    lr_schedule: str = _option("linear1cycledrop", "how the learning rate changes over the steps", choices=SCHEDULES)
+    opt_name: str = _option("adam", "optimiser", choices=OPTIMIZERS)
+    eps: float = _option(2e-3, "mean squared error at which a face counts as found; also the floor of L2 and L1")
+    loss_str: str = _option("100*L2+0.05*GEOCROSS", "what is minimised: a weighted sum of L2, L1 and GEOCROSS")
+    noise_type: str = _option("trainable", "the generator's noise inputs: searched, drawn or zero", choices=NOISE_TYPES)
+    num_trainable_noise_layers: int = _option(
+        5, "how many noise inputs are searched, from the lowest resolution on", least=0
+    )
+    bad_noise_layers: str = _option("17", "noise inputs that stay zero, their numbers joined by dots, as 16.17")
+    tile_latent: bool = _option(False, "use one latent for all styles")
+    seed: int | None = _option(None, "seed of the first face, counted on for the others; random if not given", least=0)
+    space: str = _option("gaussianized", "latent space to search", choices=(*SPACES, "pulse"), pulse_flag=False)
+    kernel: str = _option("bicubic", "how the face is made small", choices=KERNELS, pulse_flag=False)
+    starts: int = _option(1, "starting points for each picture; the best result is kept", least=1, pulse_flag=False)
+    batch_size: int | None = _option(None, "how many starts run at once; chosen by memory if not given", least=1)
+    stop_when_reached: bool = _option(False, "stop a start at its first face within eps", pulse_flag=False)
 
     def __post_init__(self) -> None:
-        _whole("steps", self.steps, 0)
-        _whole("num_trainable_noise_layers", self.num_trainable_noise_layers, 0)
-        _whole("starts", self.starts, 1)
-        if self.batch_size is not None:
-            _whole("batch_size", self.batch_size, 1)
-        if self.seed is not None:
-            _whole("seed", self.seed, 0)
-        if not (_finite(self.learning_rate) and self.learning_rate > 0):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            choices, least = field.metadata.get("choices"), field.metadata.get("least")
+            if choices is not None and value not in choices:
+                raise ValueError(f"The option {field.name} is {value!r}; choose one of {', '.join(choices)}.")
+            if least is not None and not (value is None and field.default is None):
+                _check_whole(field.name, value, least)
+        if not (_is_finite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"The option learning_rate is {self.learning_rate!r}; give a number above 0.")
-        if not (_finite(self.eps) and self.eps >= 0):
+        if not (_is_finite(self.eps) and self.eps >= 0):
             raise ValueError(f"The option eps is {self.eps!r}; give a number of at least 0.")
-        for name, choices in (
-            ("lr_schedule", SCHEDULES),
-            ("opt_name", OPTIMIZERS),
-            ("noise_type", NOISE_TYPES),
-            ("space", (*SPACES, "pulse")),
-            ("kernel", KERNELS),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"The option {name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}.")
         parse_bad_noise_layers(self.bad_noise_layers)
         if not any(name in ("L1", "L2") for _, name in parse_loss(self.loss_str).terms):
             raise ValueError(f"The loss {self.loss_str!r} compares nothing with the target; add a term L2 or L1.")
 
 
-def _whole(name: str, value: int, least: int) -> None:
+class SearchOverrides(TypedDict, total=False):
+    """The fields of `SearchOptions` as keyword arguments, for editors and type checkers."""
+
+    method: str
+    steps: int
+    learning_rate: float
+    lr_schedule: str
+    opt_name: str
+    eps: float
+    loss_str: str
+    noise_type: str
+    num_trainable_noise_layers: int
+    bad_noise_layers: str
+    tile_latent: bool
+    seed: int | None
+    space: str
+    kernel: str
+    starts: int
+    batch_size: int | None
+    stop_when_reached: bool
+
+
+def merge_options(options: SearchOptions | None, overrides: Mapping[str, Any]) -> SearchOptions:
+    """`options` (the defaults if None) with the fields in `overrides` replaced.
+
+    Raises:
+        ValueError: in one sentence, for a name that is no option or a value that makes no sense.
+
+    >>> merge_options(None, {"steps": 10}).steps
+    10
+    """
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    for name in overrides:
+        if name not in names:
+            near = difflib.get_close_matches(name, names)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose among {', '.join(names)}."
+            raise ValueError(f"There is no option {name!r}; {hint}")
+    return dataclasses.replace(SearchOptions() if options is None else options, **overrides)
+
+
+def _document(cls: type) -> None:
+    """Lists the fields in the docstring of the class, from their metadata."""
+    lines = ["", "    Attributes:"]
+    for field in dataclasses.fields(cls):
+        choices = field.metadata.get("choices")
+        among = f" One of {', '.join(choices)}." if choices else ""
+        text = field.metadata["help"]
+        lines.append(f"        {field.name}: {text[0].upper()}{text[1:]}.{among} Default {field.default!r}.")
+    cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n" + "\n".join(lines) + "\n"
+
+
+_document(SearchOptions)
+
+
+def _check_whole(name: str, value: int, least: int) -> None:
     try:
         fits = operator.index(value) >= least
     except TypeError:
@@ -88,5 +148,5 @@ def _whole(name: str, value: int, least: int) -> None:
         raise ValueError(f"The option {name} is {value!r}; give a whole number of at least {least}.")
 
 
-def _finite(value: float) -> bool:
+def _is_finite(value: float) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
