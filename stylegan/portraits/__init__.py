@@ -1,4 +1,4 @@
-"""Procedural portraits: seeded ray-marched heads, the only faces our generator ever sees."""
+"""Procedural portraits: heads drawn by sphere tracing, each a point of the unit cube, all that our generator saw."""
 
 from stylegan.portraits.coordinates import COORDINATES, sample
 from stylegan.portraits.render import render

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from stylegan.common import console
 from stylegan.portraits.coordinates import check_resolution
 from stylegan.portraits.files import draw
 
@@ -26,8 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"The seed is {options.seed}; give a whole number from 0 to 2^63 - 1.")
         draw(options.count, options.seed, options.resolution, options.output)
     except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        return console.fail(str(error))
     except KeyboardInterrupt:
         return 130
     return 0

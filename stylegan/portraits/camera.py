@@ -1,12 +1,25 @@
-"""From head space to the plane z = 0 of the world, seen from `DISTANCE` in front of it."""
+"""The camera: from head space to the plane of the picture, and the rays through its pixels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
-from stylegan.portraits.shape import PIVOT, Shape
+from stylegan.portraits.head import PIVOT, Shape
 
 DISTANCE = 11.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the picture lies in the plane z = 0 of the world: its `centre` (N, 2) and half `axes` (N, 2, 2), the
+    first to the right of the picture, the second downwards; `features` (N, 51, 2), landmarks 17 to 67, in it."""
+
+    centre: Tensor
+    axes: Tensor
+    features: Tensor
 
 
 def to_world(shape: Shape, points: Tensor) -> Tensor:
@@ -19,3 +32,23 @@ def project(shape: Shape, points: Tensor) -> Tensor:
     """Points (N, M, 3) of head space to the plane z = 0 of the world, (N, M, 2)."""
     w = to_world(shape, points)
     return w[..., :2] * DISTANCE / (DISTANCE - w[..., 2:])
+
+
+def to_pixels(view: Frame, flat: Tensor, resolution: int) -> Tensor:
+    """Points (N, M, 2) of the plane as pixels of the picture, the middle of the first pixel at 0."""
+    return ((flat - view.centre[:, None]) @ torch.linalg.inv(view.axes) + 1) * (resolution / 2) - 0.5
+
+
+def rays(shape: Shape, view: Frame, resolution: int) -> tuple[Tensor, Tensor]:
+    """Origin (N, 3) and directions (N, 3, P) in head space of the pixels' centres, row by row."""
+    device = view.centre.device
+    s = (torch.arange(resolution, device=device) + 0.5) * (2 / resolution) - 1
+    t, s = torch.meshgrid(s, s, indexing="ij")
+    grid = torch.stack([s.reshape(-1), t.reshape(-1)], 1)
+    flat = view.centre[:, None] + grid @ view.axes
+    d = torch.cat([flat, torch.full_like(flat[..., :1], -DISTANCE)], -1)
+    d = torch.nn.functional.normalize(d, dim=-1) @ shape.rotation
+    pivot = flat.new_tensor(PIVOT)
+    eye = flat.new_tensor([0.0, 0.0, DISTANCE])
+    origin = (eye - pivot) @ shape.rotation + pivot
+    return origin, d.transpose(1, 2).contiguous()

@@ -74,15 +74,18 @@ COORDINATES: tuple[str, ...] = (
 Parameters = dict[str, torch.Tensor]
 
 
-def sample(count: int, generator: torch.Generator) -> torch.Tensor:
+def sample(count: int, rng: torch.Generator) -> torch.Tensor:
     """Draw `count` portraits evenly from the unit cube.
 
-    Returns u (count, K) float32 in [0, 1) on the generator's device, K = len(COORDINATES). Raises ValueError when
-    `count` is negative.
+    Returns:
+        u (count, K) float32 in [0, 1) on the device of `rng`, K = len(COORDINATES).
+
+    Raises:
+        ValueError: if `count` is negative.
     """
     if count < 0:
         raise ValueError(f"The number of portraits is {count}; give zero or more.")
-    return torch.rand(count, len(COORDINATES), generator=generator, device=generator.device)
+    return torch.rand(count, len(COORDINATES), generator=rng, device=rng.device)
 
 
 def check(u: torch.Tensor) -> None:

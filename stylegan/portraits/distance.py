@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.hair import trim
-from stylegan.portraits.shape import ELLIPSOIDS, INDEX, NOSE, SKIN, Shape
+from stylegan.portraits.head import ELLIPSOIDS, INDEX, NOSE, SKIN, Shape
 from stylegan.portraits.smooth import ROUNDING, soft_min, soft_min_of_all
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stylegan.common.files import whole_file, write_text
+from stylegan.common.pixels import to_pil
 from stylegan.common.processes import cores, in_processes
 from stylegan.common.progress import progress
 from stylegan.portraits.coordinates import COORDINATES, sample
@@ -24,10 +24,13 @@ _WORTH_A_PROCESS = 64
 
 
 def draw(count: int, seed: int, resolution: int, folder: Path) -> None:
-    """Draw `count` portraits into `folder` as PNGs beside portraits.json, which comes last; large counts are shared out
-    to one process a core.
+    """Draw `count` portraits into `folder`: a PNG each, and last of all portraits.json with the truth about them.
 
-    Raises ValueError when the folder or a file in it cannot be written.
+    Large counts are drawn by one process per core. The folder is made if it is not there.
+
+    Raises:
+        ValueError: if the folder cannot be made.
+        OSError: if a file in it cannot be written.
     """
     points = sample(count, torch.Generator().manual_seed(seed))
     try:
@@ -40,23 +43,19 @@ def draw(count: int, seed: int, resolution: int, folder: Path) -> None:
         for rows in in_processes(_draw_some, jobs, min(cores(), -(-count // _WORTH_A_PROCESS))):
             table += rows
             advance(len(rows))
-    facts_of_all = {"seed": seed, "resolution": resolution, "coordinates": COORDINATES, "portraits": table}
-    _write_whole(folder / "portraits.json", json.dumps(facts_of_all).encode())
+    everything = {"seed": seed, "resolution": resolution, "coordinates": COORDINATES, "portraits": table}
+    write_text(folder / "portraits.json", json.dumps(everything))
 
 
 def _draw_some(job: tuple[int, NDArray[np.float32], int, Path]) -> list[dict[str, Any]]:
     """Draw the portraits from number `first` on; returns their rows of the table."""
-    from PIL import Image
-
     first, points, resolution, folder = job
-    part = torch.from_numpy(points)
-    pictures = (render(part, resolution) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    u = torch.from_numpy(points)
     rows = []
-    for i, (picture, facts) in enumerate(zip(pictures, truth(part, resolution), strict=True)):
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "png")
+    for i, (picture, facts) in enumerate(zip(render(u, resolution), truth(u, resolution), strict=True)):
         name = f"portrait_{first + i:06d}.png"
-        _write_whole(folder / name, buffer.getvalue())
+        with whole_file(folder / name) as part:
+            to_pil(picture).save(part, "png")
         rows.append({"file": name, **_plain(facts), "point": points[i].tolist()})
     return rows
 
@@ -64,15 +63,3 @@ def _draw_some(job: tuple[int, NDArray[np.float32], int, Path]) -> list[dict[str
 def _plain(facts: Truth) -> dict[str, Any]:
     rounded = [[round(x, 3), round(y, 3)] for x, y in facts.landmarks.tolist()]
     return {**vars(facts), "landmarks": rounded}
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ValueError(
-            f"{path} cannot be written ({error.strerror}); free the place or give another folder."
-        ) from None

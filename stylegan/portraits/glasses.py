@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylegan.portraits.head import Shape
 from stylegan.portraits.palette import cover, hue
-from stylegan.portraits.shape import Shape
 from stylegan.portraits.smooth import soft_abs
 
 
@@ -15,7 +15,7 @@ def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, colour: Tensor, 
     p = shape.p
     if not bool(p["glasses_on"].any()):
         return colour
-    a = shape.anatomy
+    a = shape.features
     plane = 0.875
     s = (plane - origin[:, 2:]) / d[:, 2]
     x, y = origin[:, :1] + d[:, 0] * s, origin[:, 1:2] + d[:, 1] * s

@@ -1,4 +1,4 @@
-"""Where hair grows: a mask that cuts the volume of the hair along the hairline, the temples and the nape."""
+"""Hair: its colour, where it grows, its locks and their sheen, brows and whiskers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.coordinates import Parameters
-from stylegan.portraits.smooth import centred, locks, mix, soft_min, waves
+from stylegan.portraits.features import Features, Place, brow_curve, mouth_curves
+from stylegan.portraits.palette import cover, lay, pick
+from stylegan.portraits.smooth import Vectors, centred, locks, mix, soft_min, waves
+
+HAIR = ("0d0a09", "1f1512", "3a2418", "5a3825", "7a3f22", "8f6238", "b8905a", "d9bd85")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,13 @@ class Hairline:
     nape: Tensor
     curls: Tensor
     strands: Tensor
+
+
+def hair_colour(p: Parameters, greying: float = 0.92) -> Tensor:
+    """Linear albedo (N, 3) of the hair, at most as far as `greying` on its way to grey with age."""
+    base = pick(HAIR, p["hair_hue"]) * (0.75 + 0.5 * p["hair_shade"])
+    grey = torch.tensor([0.42, 0.41, 0.40], device=base.device) * (0.6 + 0.7 * p["hair_shade"])
+    return base + (grey - base) * p["grey"] * greying
 
 
 def hairline(p: Parameters) -> Hairline:
@@ -70,3 +81,50 @@ def trim(line: Hairline, volume: Tensor, x: Tensor, y: Tensor, z: Tensor, ax: Te
     mask = soft_min(back, window + 0.1 * (z - 0.7), 0.12)
     mask = torch.maximum(mask, line.nape - y)
     return -soft_min(-volume, mask * -0.8, 0.07)
+
+
+def paint_whiskers(p: Parameters, a: Features, at: Place, albedo: Tensor) -> tuple[Tensor, Tensor]:
+    """Beard, moustache and stubble; also how much (N, P) of each point they cover."""
+    x, y, z, ax = at.x, at.y, at.z, at.ax
+    upper, _, _, lower = mouth_curves(a, x)
+    beyond = (ax - a.mouth_half).clamp(min=0)
+    jaw_line = -0.60 + 0.62 * ((0.42 - z) / 0.42).clamp(min=0)
+    jaw = cover(jaw_line - y, 0.16) * cover(z, 0.08) * cover(y + 1.30, 0.2)
+    lip = cover(a.nose_y - 0.135 - y, 0.05) * cover(y - lower, 0.1) * cover(a.mouth_half * 1.08 - ax, 0.09) * at.front
+    clean = 1 - cover(torch.minimum(upper - y, y - lower) - beyond * 1.5 + 0.005, 0.04)
+    grain = 1 + 0.25 * locks(2 * x, y, 2 * z)
+    whisk = torch.maximum(jaw * p["beard_full"] * 0.97, lip * p["moustache_full"] * 0.95)
+    shade = 0.38 * p["stubble_dark"] * torch.maximum(jaw, lip) * (1 - p["grey"] * 0.6)
+    whisk = (torch.maximum(whisk, shade) * clean).clamp(0, 1)
+    return lay(albedo, hair_colour(p)[..., None] * (0.95 * grain)[:, None], whisk), whisk
+
+
+def paint_brows(p: Parameters, a: Features, at: Place, albedo: Tensor) -> Tensor:
+    centre, s = brow_curve(p, a, at.ax)
+    half = (0.021 + 0.025 * p["brow_thickness"] + 0.006 * p["male"]) * (1.1 - 0.6 * s.clamp(0, 1))
+    brow = cover(half - (at.y - centre).abs(), at.w + 0.006) * cover(s, 0.14) * cover(1 - s, 0.2) * at.front
+    grain = (1 + 0.1 * waves(3 * at.x, at.y, at.z)).clamp(max=1)
+    return lay(albedo, hair_colour(p, 0.45) * 0.45, brow * (0.84 + 0.13 * p["brow_thickness"]) * grain)
+
+
+def strands(p: Parameters, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Darker and lighter locks (N, P) around 1, straight ones by the angle around the crown, curls by `waves`."""
+    lock = (
+        0.5 * locks(1.2 * x, y, 1.2 * z)
+        + 0.5 * locks(2.7 * x + 1, 1.6 * y, 2.7 * z)
+        + 0.4 * locks(5.1 * x, 2 * y, 5.1 * z)
+    )
+    curls = waves(1.9 * x, 1.9 * y, 1.9 * z)
+    mixed = lock * (1 - p["curl"]) * 0.24 + curls * (0.05 + 0.34 * p["curl"])
+    return (1 + mixed).clamp(0.4, 1.6)
+
+
+def sheen(x: Tensor, z: Tensor, n: Vectors, halfway: Vectors) -> Tensor:
+    """Highlight (N, P) of strands that run down from the crown, laid into the surface (Kajiya and Kay 1989)."""
+    tx, ty, tz = x * 0.6, -1.0, (z + 0.35) * 0.6
+    along = tx * n[0] + ty * n[1] + tz * n[2]
+    tangent = tx - along * n[0], ty - along * n[1], tz - along * n[2]
+    length = (tangent[0] ** 2 + tangent[1] ** 2 + tangent[2] ** 2 + 1e-6).rsqrt()
+    cosine = (tangent[0] * halfway[0] + tangent[1] * halfway[1] + tangent[2] * halfway[2]) * length
+    across = (1 - cosine * cosine).clamp(min=0)
+    return across**14 * 0.10 + across**50 * 0.16

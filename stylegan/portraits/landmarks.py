@@ -1,4 +1,4 @@
-"""The 68 landmarks of iBUG 300-W (Sagonas et al. 2013), where the features are drawn."""
+"""The 68 landmarks of iBUG 300-W (Sagonas et al. 2013), where features are drawn, and the crop that they ask for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from stylegan.portraits.anatomy import BROW_LENGTH, BROW_START, Anatomy, brow_curve, lid_curves, mouth_curves
-from stylegan.portraits.camera import project
+from stylegan.portraits.camera import Frame, project
 from stylegan.portraits.distance import bone, evaluate
-from stylegan.portraits.shape import Shape
+from stylegan.portraits.features import BROW_LENGTH, BROW_START, Features, brow_curve, lid_curves, mouth_curves
+from stylegan.portraits.head import Shape
 
 # Places along half an eye or half a mouth, and which of the curves there. The lashes cover an eye's outer corner, which
 # annotators therefore place inside the end of its curves.
@@ -23,9 +23,23 @@ _LEANS = 9
 _LASHES = 0.013
 
 
+def frame(shape: Shape) -> Frame:
+    """The oriented square around each face (Karras et al. 2019, appendix C)."""
+    flat = project(shape, feature_points(shape))
+    left, right = flat[:, 19:25].mean(1), flat[:, 25:31].mean(1)
+    eyes = (left + right) / 2
+    across = right - left
+    down = (flat[:, 31] + flat[:, 37]) / 2 - eyes
+    x = across + torch.stack([-down[:, 1], down[:, 0]], 1)
+    x = torch.nn.functional.normalize(x, dim=1)
+    x = x * torch.maximum(across.norm(dim=1) * 2.0, down.norm(dim=1) * 1.8)[:, None]
+    y = torch.stack([x[:, 1], -x[:, 0]], 1)
+    return Frame(eyes + 0.1 * down, torch.stack([x, y], 1), flat)
+
+
 def feature_points(shape: Shape) -> Tensor:
     """Landmarks 17 to 67, brows to lips, as points (N, 51, 3) of head space on the front of the skin."""
-    a = shape.anatomy
+    a = shape.features
     flat = [*_brows(shape), *_nose(a), *_eyes(a)]
     for m, edge in (*_UPPER_LIP, *_LOWER_LIP, *_INNER_LIPS):
         x = m * a.mouth_half
@@ -40,19 +54,19 @@ def feature_points(shape: Shape) -> Tensor:
 
 def _brows(shape: Shape) -> list[tuple[Tensor, Tensor]]:
     # The brow fades out at both ends of its curve: its ends are taken where half of its hair is left.
-    half = [torch.full_like(shape.anatomy.eye_x, BROW_START + BROW_LENGTH * s) for s in (0.0, 0.24, 0.50, 0.79, 1.01)]
+    half = [torch.full_like(shape.features.eye_x, BROW_START + BROW_LENGTH * s) for s in (0.0, 0.24, 0.50, 0.79, 1.01)]
     # Annotators follow its upper half, and its tail where it ends.
-    points = [(x, y + 0.02 * (1 - s**6)) for x in half for y, s in [brow_curve(shape.p, shape.anatomy, x)]]
+    points = [(x, y + 0.02 * (1 - s**6)) for x in half for y, s in [brow_curve(shape.p, shape.features, x)]]
     return [(-x, y) for x, y in reversed(points)] + points
 
 
-def _nose(a: Anatomy) -> list[tuple[Tensor, Tensor]]:
+def _nose(a: Features) -> list[tuple[Tensor, Tensor]]:
     zero = a.nose_y * 0
     bridge = [(zero, (a.tip_y - 0.022) * (i / 3)) for i in range(4)]
     return bridge + [(a.nose_w * (0.575 * i), a.nose_y - 0.122 + 0.012 * i * i) for i in range(-2, 3)]
 
 
-def _eyes(a: Anatomy) -> list[tuple[Tensor, Tensor]]:
+def _eyes(a: Features) -> list[tuple[Tensor, Tensor]]:
     points = []
     for e, lid in _EYE:
         along = e * a.eye_half

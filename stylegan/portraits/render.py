@@ -7,13 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.background import background
+from stylegan.portraits.camera import Frame
 from stylegan.portraits.coordinates import check, check_resolution, decode
 from stylegan.portraits.distance import evaluate
-from stylegan.portraits.framing import Frame, frame
 from stylegan.portraits.glasses import glasses
-from stylegan.portraits.paint import Paint, paint
-from stylegan.portraits.shade import Hit, key_light, shade
-from stylegan.portraits.shape import Shape, build, select
+from stylegan.portraits.head import Shape, build, select
+from stylegan.portraits.landmarks import frame
+from stylegan.portraits.light import Hit, key_light, shade
+from stylegan.portraits.skin import Paint, paint
 from stylegan.portraits.trace import approach, march, occlusion, padded
 
 # Enough to smooth the edges between parts; outlines and paint have soft edges of their own.

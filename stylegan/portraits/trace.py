@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan.portraits.camera import DISTANCE
+from stylegan.portraits.camera import DISTANCE, Frame, rays
 from stylegan.portraits.distance import Distances, evaluate
-from stylegan.portraits.framing import Frame, rays
-from stylegan.portraits.shape import Shape
+from stylegan.portraits.head import Shape
 
 _NEAR, _FAR = DISTANCE - 1.9, DISTANCE + 1.3
 _HALF = 1.4

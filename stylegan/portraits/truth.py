@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylegan.portraits.camera import to_pixels
 from stylegan.portraits.coordinates import Parameters, check, check_resolution, decode
-from stylegan.portraits.framing import frame, to_pixels
-from stylegan.portraits.landmarks import jaw_contour
-from stylegan.portraits.palette import tone_index
-from stylegan.portraits.shape import build
+from stylegan.portraits.head import build
+from stylegan.portraits.landmarks import frame, jaw_contour
+from stylegan.portraits.skin import tone_index
 
 _GROUP = 256
 # Attributes that are read off the decoded parameters as they are.

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from stylegan.networks.layers import FullyConnectedLayer
 from stylegan.networks.stylegan2 import Generator
+from stylegan.portraits.camera import to_pixels
 from stylegan.portraits.coordinates import decode
-from stylegan.portraits.framing import frame, to_pixels
-from stylegan.portraits.landmarks import jaw_contour
-from stylegan.portraits.palette import HAT, hair_colour, hue, pick, skin_colour
-from stylegan.portraits.shape import build
+from stylegan.portraits.hair import hair_colour
+from stylegan.portraits.head import build
+from stylegan.portraits.landmarks import frame, jaw_contour
+from stylegan.portraits.palette import HAT, hue, pick
+from stylegan.portraits.skin import skin_colour
 from stylegan.training.networks import centre_styles
 from stylegan.training.pairs import coordinates_of
 

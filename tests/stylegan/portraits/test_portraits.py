@@ -13,8 +13,8 @@ from stylegan import portraits
 from stylegan.portraits.__main__ import main
 from stylegan.portraits.coordinates import decode
 from stylegan.portraits.distance import evaluate
-from stylegan.portraits.palette import skin_colour
-from stylegan.portraits.shape import build
+from stylegan.portraits.head import build
+from stylegan.portraits.skin import skin_colour
 
 _PREDICTOR = Path("/usr/share/dlib/shape_predictor_68_face_landmarks.dat")
 _SWITCHES = ("tone", "glasses", "hat")

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.coordinates import Parameters
-from stylegan.portraits.paint import Paint
-from stylegan.portraits.palette import HAT, hair_colour, hue, pick
-from stylegan.portraits.shape import Shape
-from stylegan.portraits.smooth import locks, waves
+from stylegan.portraits.hair import hair_colour, sheen, strands
+from stylegan.portraits.head import Shape
+from stylegan.portraits.palette import HAT, hue, pick
+from stylegan.portraits.skin import Paint
+from stylegan.portraits.smooth import Vectors
 
-_Vectors = tuple[Tensor, Tensor, Tensor]
 # How far red, green and blue light wraps around skin: red travels furthest inside it.
 _WRAPS = (0.42, 0.26, 0.20)
 
@@ -28,7 +28,7 @@ class Hit:
     y: Tensor
     z: Tensor
     d: Tensor
-    normal: _Vectors
+    normal: Vectors
     share: Tensor
 
 
@@ -52,14 +52,14 @@ def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) ->
     facing = _dot(hit.normal, key)
     warm = _warmth(p)
     key_colour = torch.cat([1 + warm, 1 + 0.2 * warm, 1 - warm], 1) * 1.02
-    hair, strands = hair_colour(p), _strands(p, hit)
-    colour = _albedo(p, hit, skin, hair, strands) * _light(shape, hit, skin, key_colour, facing, open_sky, lit)
+    hair, locks = hair_colour(p), strands(p, hit.x, hit.y, hit.z)
+    colour = _albedo(p, hit, skin, hair, locks) * _light(shape, hit, skin, key_colour, facing, open_sky, lit)
 
     toward = (hit.normal[0] * halfway[0] + hit.normal[1] * halfway[1] + hit.normal[2] * halfway[2]).clamp(min=0)
     away = 1 + (hit.normal[0] * hit.d[:, 0] + hit.normal[1] * hit.d[:, 1] + hit.normal[2] * hit.d[:, 2]).clamp(-1, 0)
     wet = skin.gloss * (toward**22 * 0.55 + away**4 * 0.25) + skin.soft * toward**5 * 0.035
     colour = colour + (wet * hit.share[:, 0] * lit)[:, None] * key_colour[..., None]
-    band = _sheen(hit, halfway) * strands**2 * (hit.share[:, 1] + 0.3 * hit.share[:, 0] * skin.hair)
+    band = sheen(hit.x, hit.z, hit.normal, halfway) * locks**2 * (hit.share[:, 1] + 0.3 * hit.share[:, 0] * skin.hair)
     band = band * (1 - 0.6 * p["curl"]) * lit * (facing + 0.35).clamp(0, 1)
     tint = 0.35 * key_colour + 2.0 * hair / (0.25 + hair.mean(1, keepdim=True))
     return colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * hit.share[:, 0])[:, None]
@@ -73,7 +73,7 @@ def _warmth(p: Parameters) -> Tensor:
     return (p["light_warmth"] - 0.5) * 0.16
 
 
-def _dot(n: _Vectors, v: Tensor) -> Tensor:
+def _dot(n: Vectors, v: Tensor) -> Tensor:
     return n[0] * v[:, :1] + n[1] * v[:, 1:2] + n[2] * v[:, 2:]
 
 
@@ -101,39 +101,14 @@ def _light(
     return torch.stack(light, 1)
 
 
-def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, strands: Tensor) -> Tensor:
+def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, locks: Tensor) -> Tensor:
     """Colour (N, 3, P) of what is hit: a blend by its shares."""
     ws, wh, wc, wt = hit.share.unbind(1)
     cloth = hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])
     knit = 1 + 0.04 * torch.sin(70 * hit.y)
     return (
         skin.albedo * ws[:, None]
-        + hair[..., None] * (wh * strands)[:, None]
+        + hair[..., None] * (wh * locks)[:, None]
         + cloth[..., None] * wc[:, None]
         + pick(HAT, p["hat_hue"])[..., None] * (wt * knit)[:, None]
     )
-
-
-def _sheen(hit: Hit, halfway: _Vectors) -> Tensor:
-    """Highlight (N, P) of strands that run down from the crown, laid into the surface (Kajiya and Kay 1989)."""
-    n = hit.normal
-    tx, ty, tz = hit.x * 0.6, -1.0, (hit.z + 0.35) * 0.6
-    along = tx * n[0] + ty * n[1] + tz * n[2]
-    tangent = tx - along * n[0], ty - along * n[1], tz - along * n[2]
-    length = (tangent[0] ** 2 + tangent[1] ** 2 + tangent[2] ** 2 + 1e-6).rsqrt()
-    cosine = (tangent[0] * halfway[0] + tangent[1] * halfway[1] + tangent[2] * halfway[2]) * length
-    across = (1 - cosine * cosine).clamp(min=0)
-    return across**14 * 0.10 + across**50 * 0.16
-
-
-def _strands(p: Parameters, hit: Hit) -> Tensor:
-    """Darker and lighter locks (N, P) around 1, straight ones by the angle around the crown, curls by `waves`."""
-    x, y, z = hit.x, hit.y, hit.z
-    lock = (
-        0.5 * locks(1.2 * x, y, 1.2 * z)
-        + 0.5 * locks(2.7 * x + 1, 1.6 * y, 2.7 * z)
-        + 0.4 * locks(5.1 * x, 2 * y, 5.1 * z)
-    )
-    curls = waves(1.9 * x, 1.9 * y, 1.9 * z)
-    mixed = lock * (1 - p["curl"]) * 0.24 + curls * (0.05 + 0.34 * p["curl"])
-    return (1 + mixed).clamp(0.4, 1.6)

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from stylegan.portraits.anatomy import Anatomy, anatomy
 from stylegan.portraits.coordinates import Parameters
+from stylegan.portraits.features import Features, features
 from stylegan.portraits.hair import Hairline, hairline
 from stylegan.portraits.smooth import ROUNDING, centred, mix
 
@@ -37,7 +37,7 @@ class Shape:
 
     rows: Tensor
     amplitude: Tensor
-    anatomy: Anatomy
+    features: Features
     hairline: Hairline
     rotation: Tensor
     p: Parameters
@@ -109,7 +109,7 @@ def _frame(axis: Tensor) -> Tensor:
 
 def build(p: Parameters) -> Shape:
     """Assemble the quadrics of the heads with parameters `p`."""
-    a = anatomy(p)
+    a = features(p)
     o = p["age"]
     child, old, male, happy = p["child"], p["old"], p["male"], p["happy"]
     turn = rotation(p)
