@@ -36,8 +36,42 @@ def run(name: str, app: Callable[[], Any], arguments: Sequence[str] | None) -> i
         return fail(message if expected else f"{type(error).__name__}: {message}")
 
 
+def say(text: str) -> None:
+    """Prints one line on stdout: what the command did, as `printable` shows it."""
+    _print(text, sys.stdout)
+
+
+def warn(text: str) -> None:
+    """Prints one line on stderr: what the user should know of, as `printable` shows it."""
+    _print(text, sys.stderr)
+
+
 def fail(message: str) -> int:
     """Prints the message as one sentence on stderr; returns the exit code 2."""
     sentence = " ".join(message.split())
-    print(sentence if sentence.endswith(".") else f"{sentence}.", file=sys.stderr)
+    warn(sentence if sentence.endswith(".") else f"{sentence}.")
     return 2
+
+
+def printable(text: str, longest: int | None = None) -> str:
+    r"""Text from outside (names of files, words of servers and of checkpoints) as it may be shown on a terminal.
+
+    Control characters, line breaks, invisible and right-to-left marks, and bytes that are no text are written as
+    escapes, so that a name can neither drive the terminal nor hide what it is.
+
+    >>> printable("two\nlines \x1b[31m")
+    'two\\nlines \\x1b[31m'
+
+    Args:
+        text: of any length.
+        longest: longer text is cut to so many characters, the last of them "...".
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return shown if longest is None or len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+def _print(text: str, stream: Any) -> None:
+    shown = printable(text)
+    # A terminal of another encoding shows what it cannot write as escapes too.
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stylegan.checkpoints.errors import CheckpointError
+from stylegan.common import console
 
 _TORCH_TYPES = {
     "float64": torch.float64,
@@ -100,9 +101,8 @@ class Source:
 
 
 def printable(name: str) -> str:
-    """A name out of a file as it may be shown on a terminal: short, in one line, without control characters."""
-    name = name if len(name) <= 100 else name[:97] + "..."
-    return "".join(c if c.isprintable() and c != "`" else "?" for c in name)
+    """A name out of a file as it stands between backticks in an error: short, in one line, without backticks."""
+    return console.printable(name[:200], 100).replace("`", "?")
 
 
 def explain(error: Exception) -> str:
