@@ -6,33 +6,51 @@ OUT ?= demo
 
 LANDMARKS := /usr/share/dlib/shape_predictor_68_face_landmarks.dat
 
-.PHONY: demo test lint landmarks clean help
+.PHONY: demo test check lint landmarks docs bench gpu clean help
 
-help:
-	@echo "make demo   find faces for the sprites that come with the project, into $(OUT)/"
-	@echo "make test   lint, types and tests"
-	@echo "make clean  remove $(VENV) and what the tools left"
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed  ## find faces for the sprites that come with the project, into OUT (demo/)
 	$(BIN)/python -m pulse demo -o $(OUT)
 
-test: lint landmarks
+test: lint landmarks  ## lint, types, and all tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# dlib's predictor is a Debian package; without it the one test that needs it says so and is skipped.
+docs: $(VENV)/.documented  ## build the documentation into docs/_build; a warning is an error
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(VENV)/.benchmarked  ## print the short form of every benchmark
+	$(BIN)/python -m benchmarks
+
+gpu: $(VENV)/.installed  ## on a machine with an NVIDIA GPU: build and test the CUDA operations, and write one report
+	$(BIN)/python -m benchmarks.gpu_report --out runs/gpu
+
+# One Debian package: dlib's landmark predictor, with which the landmarks of our portraits are compared. Without
+# the right to install it, the tests that need it are skipped and say so.
 landmarks:
-	@test -e $(LANDMARKS) || { apt-get update -qq && apt-get install -y -qq libdlib-data; } >/dev/null 2>&1 \
-		|| echo "libdlib-data could not be installed; the portraits' landmarks are not compared with dlib's."
+	@test -e $(LANDMARKS) || { echo "Installing libdlib-data with apt-get, for the tests of landmarks."; \
+		{ apt-get update -qq && apt-get install -y -qq libdlib-data; } >/dev/null 2>&1; } \
+		|| echo "apt-get could not install libdlib-data; the tests that need it are skipped."
 
 $(VENV)/.installed: setup.py pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli,faces,test]"
 	touch $@
 
-clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+$(VENV)/.benchmarked: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"
+	touch $@
+
+clean:  ## remove the environment and what the tools left
+	rm -rf $(VENV) build dist *.egg-info docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -43,8 +43,9 @@ class BuildWithOperations(build_py):
 
 
 setup(
-    name="pulse",
-    version="0.1.0",
+    # On the package index `pulse` is another project; the import names stay pulse, stylegan and cuda_ops.
+    name="pulse-latent",
+    version="0.2.0.dev0",
     description="Walk a generator's latent space until what it draws fits what you have.",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -54,7 +55,11 @@ setup(
     packages=find_packages(include=["cuda_ops*", "stylegan*", "pulse*"]),
     cmdclass={"build_py": BuildWithOperations},
     distclass=PerhapsBinary,
-    package_data={"stylegan": ["weights/*.safetensors"], "cuda_ops": ["py.typed", "csrc/*/*"], "pulse": ["py.typed"]},
+    package_data={
+        "stylegan": ["py.typed", "weights/*.safetensors"],
+        "cuda_ops": ["py.typed", "csrc/*/*"],
+        "pulse": ["py.typed"],
+    },
     install_requires=[
         "torch>=2.6,<3",
         "numpy>=1.26",
@@ -64,14 +69,16 @@ setup(
         "safetensors>=0.5",
     ],
     extras_require={
-        # The commands `pulse` and `stylegan`, `python -m stylegan.training`, and progress bars.
+        # The commands `pulse` and `stylegan`, and progress bars.
         "cli": ["typer>=0.12", "rich>=13"],
-        # Finding faces: the measurements of benchmarks/faces.py.
+        # Finding faces, for the measurements in benchmarks/.
         "faces": ["dlib-bin>=19.24"],
-        # The drawing of benchmarks/curve.py.
-        "benchmarks": ["matplotlib>=3.8"],
-        # Curves of `stylegan train`.
+        # Curves of `stylegan train` in TensorBoard.
         "train": ["tensorboard>=2.16"],
+        # Plots of the benchmarks.
+        "benchmarks": ["matplotlib>=3.8"],
+        # What `make docs` runs.
+        "docs": ["sphinx>=8", "furo>=2024.8", "myst-nb>=1.1", "sphinx-copybutton>=0.5", "matplotlib>=3.8"],
         # What `make test` runs.
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.5", "mypy==2.4.1"],
     },
