@@ -1,14 +1,15 @@
 """From one small picture to a large face in one call."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from pulse import pictures
 from pulse.engine import search
+from pulse.pictures.write import story as result_text
 from pulse.result import Result
+
+__all__ = ["depixelize", "load_generator", "result_text"]
 
 
 def depixelize(
@@ -50,21 +51,3 @@ def load_generator(source: Any) -> Any:
 
     G = stylegan.load(source)
     return G.to("cuda") if torch.cuda.is_available() else G
-
-
-def result_text(result: Result, index: int, generator: str, **more: str) -> dict[str, str]:
-    """The text chunks that say where picture `index` of a result comes from; written into every PNG."""
-    return {
-        "Software": pictures.software(),
-        "Description": "Synthetic face: a generator invented it to fit a small picture; it shows no real person.",
-        "synthetic": "true",
-        # A picture that is passed on need not tell its maker's folders.
-        "generator": Path(generator).name,
-        "seed": str(result.seed + index),
-        "loss": f"{float(result.l2[index]):.6g}",
-        "reached": "true" if bool(result.reached[index]) else "false",
-        "reached_at": str(int(result.reached_at[index])),
-        "interrupted": "true" if result.interrupted else "false",
-        "settings": json.dumps(result.settings, sort_keys=True),
-        **more,
-    }

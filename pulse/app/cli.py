@@ -137,8 +137,8 @@ def _search(
     jobs = plan(images, output, reserved=["contact_sheet"] if sheet else [])
     pictures.parse_colour(background)
     sheet_path = output / "contact_sheet.png"
-    if sheet and not overwrite:
-        pictures.check_replaceable(sheet_path)
+    if sheet:
+        pictures.check_replaceable(sheet_path, overwrite=True)
     G = load_generator(generator)
     pictures.check_fit(G.img_resolution, size, fit)
     with progress("Searching", len(jobs) * options["steps"]) as advance:

@@ -22,7 +22,7 @@ def run_demo(output: Path, generator: str = "default", *, steps: int = 100, star
     names = sprites.names()
     pictures.check_folder(output)
     for name in [*names, "contact_sheet"]:
-        pictures.check_replaceable(output / f"{name}.png")
+        pictures.check_replaceable(output / f"{name}.png", overwrite=True)
     G = load_generator(generator)
     targets = torch.cat([sprites.load(name) for name in names])
     with progress(f"Finding faces for {len(names)} sprites", steps + 1) as advance:

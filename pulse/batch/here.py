@@ -116,8 +116,7 @@ def search_pictures(
                     report.rows.append(_row_of_file(job, found, G, options, size, fit, background))
                 on_steps(steps)
                 continue
-            if not overwrite:
-                pictures.check_replaceable(job.output)
+            pictures.check_replaceable(job.output, overwrite=overwrite, request=request)
             result = depixelize(
                 job.source, generator=G, size=size, fit=fit, background=background, callback=count, **options
             )

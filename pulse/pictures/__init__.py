@@ -2,7 +2,7 @@
 
 from pulse.pictures.fit import FITS, check_fit, fit_target
 from pulse.pictures.read import MAX_PIXELS, Colour, PictureError, Source, parse_colour, read_picture
-from pulse.pictures.write import check_folder, check_replaceable, read_text, software, to_pil, write_picture
+from pulse.pictures.write import check_folder, check_replaceable, read_text, software, story, to_pil, write_picture
 
 __all__ = [
     "FITS",
@@ -18,6 +18,7 @@ __all__ = [
     "read_picture",
     "read_text",
     "software",
+    "story",
     "to_pil",
     "write_picture",
 ]

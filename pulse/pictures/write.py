@@ -1,74 +1,113 @@
 """A tensor becomes a PNG that says what it is and how it was made."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, PngImagePlugin
 
+from stylegan.common.files import whole_file
+from stylegan.common.ownership import check_replaceable, file_text, printable, software
+from stylegan.common.pixels import to_pil
 
-def software() -> str:
-    """This program's name, and its version where it is installed."""
-    from importlib import metadata
+if TYPE_CHECKING:
+    from pulse.result import Result
 
-    try:
-        return f"pulse {metadata.version('pulse')}"
-    except metadata.PackageNotFoundError:
-        return "pulse"
+__all__ = ["check_folder", "check_replaceable", "read_text", "software", "story", "to_pil", "write_picture"]
 
 
 def check_folder(path: Path) -> None:
     """Raises ValueError if `path` is no folder that can be written to, and could not be made one."""
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    name, blocker = printable(path), printable(nearest)
     if not nearest.is_dir():
-        raise ValueError(f"The results cannot go to {path} because {nearest} is a file; name a folder.")
-    if not os.access(nearest, os.W_OK):
+        raise ValueError(f"The results cannot go to {name} because {blocker} is a file; name a folder.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
         raise ValueError(
-            f"The results cannot go to {path} because {nearest} cannot be written to; name another folder."
+            f"The results cannot go to {name} because you may not write to {blocker}; name another folder."
         )
-
-
-def check_replaceable(path: Path) -> None:
-    """Raises ValueError if there is a file that this program did not write, which its text chunks say."""
-    if path.exists() and not read_text(path).get("Software", "").startswith("pulse"):
-        raise ValueError(f"{path} exists and is not a result of pulse; choose another folder, or overwrite it.")
-
-
-def to_pil(image: torch.Tensor) -> Image.Image:
-    """A tensor (3, H, W) in [0, 1] as an 8-bit RGB Pillow image, rounded to the nearest level."""
-    pixels = (image.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
 
 def write_picture(
     path: str | os.PathLike[str], image: torch.Tensor | Image.Image, text: Mapping[str, str] | None = None
 ) -> None:
-    """Writes a tensor (3, H, W) in [0, 1], or a Pillow image, as a PNG with `text` in its text chunks.
+    """Writes a PNG, whole or not at all.
 
-    The file appears whole or not at all: it is written beside and renamed. Missing folders are made.
+    Args:
+        path: the file to make or replace; missing folders are made.
+        image: a tensor (3, H, W) in [0, 1], or a Pillow image.
+        text: goes into the PNG's text chunks; `read_text` brings it back.
+
+    Raises:
+        OSError: in one sentence, when the file cannot be written.
     """
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
-        chunks.add_text(key, value)
+        # A file name may hold bytes that are no UTF-8, which no text chunk can hold.
+        chunks.add_text(key, value.encode("utf-8", "backslashreplace").decode())
     picture = image if isinstance(image, Image.Image) else to_pil(image)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        picture.save(beside, format="PNG", pnginfo=chunks)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        picture.save(part, format="PNG", pnginfo=chunks)
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text chunks of a PNG; empty when the file is missing, has none, or is no readable PNG."""
-    try:
-        with Image.open(path) as image:
-            if image.format != "PNG":
-                return {}
-            image.load()  # chunks may also follow the pixels
-            return {key: str(value) for key, value in getattr(image, "text", {}).items()}
-    except Exception:  # a damaged file is, for this question, the same as none
-        return {}
+    """The text of a file that `write_picture` wrote; empty when it is missing, damaged, or has none.
+
+    Reads at most 1 MiB of text and decodes no pixel (`stylegan.common.ownership.file_text`).
+    """
+    return file_text(path)
+
+
+def story(
+    result: "Result", i: int, generator: str | os.PathLike[str], *, notes: Sequence[str] = (), **more: str
+) -> dict[str, str]:
+    """What image `i` of a result is and how to make it again, as text for `write_picture`.
+
+    Args:
+        result: of a search.
+        i: which of its images.
+        generator: a name or a path, as the user gave it. Of a path only the last part is told, because a picture that
+            is passed on need not tell its maker's folders.
+        notes: what the reader noticed about the input picture, in sentences.
+        more: further text, for example `source`, the input's name, and `request` for `check_replaceable`.
+    """
+    name = Path(generator).name
+    text = {
+        "Software": software(),
+        "Description": "Synthetic face: a generator invented it to fit a small picture; it shows no real person.",
+        "synthetic": "true",
+        "generator": name,
+        "seed": str(result.seed + i),
+        "loss": f"{float(result.l2[i]):.6g}",
+        "reached": "true" if bool(result.reached[i]) else "false",
+        "reached_at": str(int(result.reached_at[i])),
+        "interrupted": "true" if result.interrupted else "false",
+        "settings": json.dumps(result.settings, sort_keys=True),
+        "again": _call(result, i, name, more),
+        **more,
+    }
+    if notes:
+        text["notes"] = " ".join(notes)
+    return text
+
+
+def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> str:
+    """The Python call that finds image `i` again."""
+    from pulse.options import SearchOptions
+
+    plain = SearchOptions()
+    options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
+    options["seed"] = result.seed + i
+    # How the picture became a target is told only by a caller that began with a picture.
+    for key in ("framing", "background"):
+        if key in more:
+            options[key] = more[key]
+    if "size" in more:
+        options["size"] = int(more["size"])
+    arguments = [repr(more.get("source", "the picture")), f"generator={generator!r}"]
+    return f"pulse.depixelize({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"

@@ -19,7 +19,7 @@ def test_a_seed_is_nvidias_latent_and_its_picture_does_not_depend_on_its_neighbo
     G = _generator()
     images = stylegan.sample(G, seeds=[3, 85, 4], truncation_psi=0.7, batch_size=2)
     assert images.shape == (3, 3, 16, 16)
-    z = torch.from_numpy(np.random.RandomState(85).randn(1, 8)).float()  # noqa: NPY002
+    z = torch.from_numpy(np.random.RandomState(85).randn(1, 8)).float()
     expected = ((G(z, truncation_psi=0.7) + 1) / 2).clamp(0, 1)
     torch.testing.assert_close(images[1:2], expected)
     torch.testing.assert_close(stylegan.sample(G, seeds=[85], truncation_psi=0.7), expected)

@@ -120,11 +120,12 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, folder: Path, run
     assert lines[0].startswith(str(out / "cat.png"))
     assert lines[-1].startswith("1 done by an earlier run")
     assert (out / "knight.png").stat().st_mtime_ns == before
-    # Another setting, another picture under the same name, or the wish to, does them again.
-    assert len(run(folder, "-o", out, "--steps=2")[1]) == 2
-    write_picture(folder / "cat.png", sprites.load("robot")[0])
-    assert run(folder, "-o", out, "--steps=2")[1][0].startswith(str(out / "cat.png"))
+    # Another setting or another picture under the same name is another request, which replaces nothing unasked.
+    assert len(run(folder, "-o", out, "--steps=2")[2]) == 2
     assert len(run(folder, "-o", out, "--steps=2", "--overwrite")[1]) == 2
+    write_picture(folder / "cat.png", sprites.load("robot")[0])
+    assert "cat.png is a result of another request" in run(folder, "-o", out, "--steps=2")[2][0]
+    assert run(folder, "-o", out, "--steps=2", "--overwrite")[1][0].startswith(str(out / "cat.png"))
 
 
 def test_foreign_files_are_not_replaced(tmp_path: Path, folder: Path, run: Run) -> None:
@@ -135,7 +136,8 @@ def test_foreign_files_are_not_replaced(tmp_path: Path, folder: Path, run: Run) 
     assert len(err) == 1
     assert (tmp_path / "out" / "cat.png").read_text() == "mine"
     assert (tmp_path / "out" / "knight.png").exists()
-    assert run(folder, "-o", tmp_path / "out", "--overwrite")[0] == 0
+    assert run(folder, "-o", tmp_path / "out", "--overwrite")[0] == 2
+    assert (tmp_path / "out" / "cat.png").read_text() == "mine"
 
 
 def test_a_batch_goes_on_past_bad_files(tmp_path: Path, folder: Path, run: Run) -> None:
