@@ -1,4 +1,4 @@
-"""Making an image smaller: separable linear operators with their adjoints."""
+"""Making an image smaller: one matrix for its rows and one for its columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import cuda_ops
+from pulse.operators.base import Constants, Operator, check_image, mirror
 
 KERNELS = ("bicubic", "area", "lanczos", "nearest")
 
@@ -17,13 +18,21 @@ KERNELS = ("bicubic", "area", "lanczos", "nearest")
 def downsample(
     image: Tensor, size: int | tuple[int, int] | None = None, factor: float | None = None, kernel: str = "bicubic"
 ) -> Tensor:
-    """Reduce `image` (..., H, W) to `size` (h, w), or to (H, W) / `factor` rounded; differentiable. Returns (...,
-    h, w).
+    """Makes an image smaller; differentiable.
 
-    Exactly one of `size` (one number means a square) and `factor` (>= 1, also fractional) is given; `kernel` as in
-    `Downsampler`.
+    Give either a size or a factor.
 
-    Raises ValueError for neither or both, an unknown kernel, or a size that is not between 1 and the image's own.
+    Args:
+        image: (..., H, W), floating point.
+        size: (h, w), or one number for a square.
+        factor: at least 1, fractions allowed; the size is then (H, W) / factor, rounded.
+        kernel: as of `Downsampler`.
+
+    Returns:
+        The image (..., h, w).
+
+    Raises:
+        ValueError: for neither or both, an unknown kernel, or a size that is not between 1 and the image's own.
 
     >>> downsample(torch.ones(1, 3, 128, 96), factor=8).shape
     torch.Size([1, 3, 16, 12])
@@ -42,22 +51,34 @@ def downsample(
     return _cached((height, width), out_size, kernel).A(image)
 
 
-class Downsampler:
-    """The operator A that reduces images of `in_size` (H, W) to `out_size` (h, w), and its adjoint.
+class Downsampler(Operator):
+    """Reduces images of `in_size` (H, W) to `out_size` (h, w): A x = R x C^T for each channel.
 
-    kernel:
-        "bicubic": cubic convolution with a = -0.5 (R. Keys, IEEE TASSP 29(6), 1981, eq. 15), widened by the factor
-            against aliasing, the image mirrored at its edges without repeating the edge pixel. For integer factors
-            this is PULSE's operator (Menon et al., CVPR 2020), including that an odd factor samples half a pixel
-            further to the lower right (its kernel has 4 * factor taps, so no middle one).
-        "area": the mean over the area that an output pixel covers.
-        "lanczos": the sinc windowed by its own third lobe, widened by the factor, cut at the image's edge (as
-        Pillow's LANCZOS).
-        "nearest": the pixel under the centre of the output pixel (Pillow's NEAREST), the later one if that is an edge.
+    R (h, H) and C (w, W) are the `matrices`, float64; each of their rows sums to 1, so a constant image stays constant.
+    An axis that keeps its size is left as it is.
 
-    An axis that keeps its size is left as it is. Each row of weights sums to 1, so constant images stay constant.
-    `matrices` are those of the two axes, (h, H) and (w, W), float64.
-    Raises ValueError for an unknown kernel and for sizes that are not between 1 and the image's own.
+    Args:
+        in_size: (H, W).
+        out_size: (h, w).
+        kernel: what an output pixel is made of.
+            "bicubic": cubic convolution with a = -0.5 (R. Keys, IEEE TASSP 29(6), 1981, eq. 15), widened by the factor
+            against aliasing, the image mirrored at its edge pixel, which is not repeated. For whole factors this is
+            PULSE's operator (Menon et al., CVPR 2020), including that an odd factor samples half a pixel further to
+            the lower right (its kernel has 4 * factor taps, so no middle one).
+            "area": the mean over the area that an output pixel covers.
+            "lanczos": the sinc windowed by its own third lobe, widened by the factor, cut at the image's edge (as
+            Pillow's LANCZOS).
+            "nearest": the pixel under the centre of the output pixel (Pillow's NEAREST); the later one if that is an
+            edge.
+
+    Raises:
+        ValueError: for an unknown kernel, and for sizes that are not between 1 and the image's own.
+
+    >>> operator = Downsampler((128, 128), (16, 16))
+    >>> operator.A(torch.rand(2, 3, 128, 128)).shape
+    torch.Size([2, 3, 16, 16])
+    >>> operator.A_adjoint(torch.rand(2, 3, 16, 16)).shape
+    torch.Size([2, 3, 128, 128])
     """
 
     def __init__(self, in_size: tuple[int, int], out_size: tuple[int, int], kernel: str = "bicubic") -> None:
@@ -73,48 +94,41 @@ class Downsampler:
         self.kernel = kernel
         height, width = (torch.from_numpy(_weights(i, o, kernel)) for i, o in zip(in_size, out_size, strict=True))
         self.matrices = height, width
-        self._cast: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
+        self._constants = Constants(height, width)
         self._bands: dict[tuple[torch.dtype, torch.device], tuple[cuda_ops.Bands, cuda_ops.Bands]] = {}
 
     def A(self, x: Tensor) -> Tensor:
-        """Reduce x (..., H, W) to (..., h, w); floating point."""
-        self._check(x, self.in_size)
-        rows, columns = self._matrices(x)
+        """The reduced x (..., H, W): (..., h, w)."""
+        check_image(x, "this Downsampler", None, self.in_size)
+        rows, columns = self._constants.like(x)
         return rows @ (x @ columns.T)
 
     def A_adjoint(self, y: Tensor) -> Tensor:
-        """The adjoint of `A`: y (..., h, w) to (..., H, W), with <A x, y> = <x, A_adjoint y>."""
-        self._check(y, self.out_size)
-        rows, columns = self._matrices(y)
+        """The adjoint of `A`: y (..., h, w) to (..., H, W)."""
+        check_image(y, "the adjoint of this Downsampler", None, self.out_size)
+        rows, columns = self._constants.like(y)
         return rows.T @ y @ columns
 
-    __call__ = A
-
     def l2(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean squared error (N,) of A x to the target, and A x: x (N, C, H, W), target (N, C, h, w).
+        """The mean squared error of A x to the target, and A x, in one pass over x (`cuda_ops.downsample_l2`).
 
-        The search's inner loop: one pass over x, and another for its gradient (`cuda_ops.downsample_l2`).
+        Args:
+            x: (N, C, H, W).
+            target: (N, C, h, w).
+
+        Returns:
+            (N,) and (N, C, h, w); differentiable, with one more pass over x.
         """
-        self._check(x, self.in_size)
+        check_image(x, "this Downsampler", None, self.in_size)
         key = (x.dtype, x.device)
         if key not in self._bands:
-            height, width = (cuda_ops.bands(m) for m in self._matrices(x))
+            height, width = (cuda_ops.bands(m) for m in self._constants.like(x))
             self._bands[key] = height, width
         return cuda_ops.downsample_l2(x, target, *self._bands[key])
 
-    def _check(self, x: Tensor, size: tuple[int, int]) -> None:
-        if tuple(x.shape[-2:]) != size or not x.is_floating_point():
-            raise ValueError(
-                f"The image for this Downsampler is {tuple(x.shape)}, {x.dtype}; "
-                f"give floating point (..., {size[0]}, {size[1]})."
-            )
-
-    def _matrices(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        key = (x.dtype, x.device)
-        if key not in self._cast:
-            rows, columns = (m.to(device=x.device, dtype=x.dtype) for m in self.matrices)
-            self._cast[key] = (rows, columns)
-        return self._cast[key]
+    def __repr__(self) -> str:
+        kernel = "" if self.kernel == "bicubic" else f", {self.kernel!r}"
+        return f"Downsampler({self.in_size}, {self.out_size}{kernel})"
 
 
 @lru_cache(maxsize=32)
@@ -141,15 +155,8 @@ def _weights(inner: int, outer: int, kernel: str) -> np.ndarray:
             if inner % outer == 0 and (inner // outer) % 2 == 1:
                 centre += 0.5
             taps = np.arange(math.floor(centre - 2 * factor), math.ceil(centre + 2 * factor) + 1)
-            np.add.at(matrix[i], _mirror(taps, inner), _cubic((taps - centre) / factor))
+            np.add.at(matrix[i], mirror(torch.from_numpy(taps), inner).numpy(), _cubic((taps - centre) / factor))
     return matrix / matrix.sum(axis=1, keepdims=True)
-
-
-def _mirror(index: np.ndarray, length: int) -> np.ndarray:
-    if length == 1:
-        return np.zeros_like(index)
-    folded = np.abs(index) % (2 * length - 2)
-    return np.minimum(folded, 2 * length - 2 - folded)
 
 
 def _cubic(t: np.ndarray, a: float = -0.5) -> np.ndarray:
