@@ -144,7 +144,7 @@ def search(
 
     every = _gather(G, target, ends, chosen, seed, interrupted)
     won = _winners(every, chosen.starts)
-    result = _select(every, won)
+    result = every[won]
     result.all_starts = every if return_all else None
     return result
 
@@ -301,6 +301,7 @@ def _gather(
         noise=[torch.cat(layer).cpu() for layer in zip(*(b.noise for b in bests), strict=True)],
         history=history,
         seed=seed,
+        seeds=tuple(seed + i for state in states for i in state.image.tolist()),
         settings={
             **asdict(options),
             "generator": str(getattr(G, "name", None) or type(G).__name__),
@@ -326,13 +327,6 @@ def _winners(every: Result, starts: int) -> Tensor:
             f"The generator gives nothing finite for image {lost[0]} at any start; check its weights or the seed."
         )
     return torch.tensor(won)
-
-
-def _select(every: Result, rows: Tensor) -> Result:
-    picked: dict[str, Any] = {k: v[rows] for k, v in vars(every).items() if isinstance(v, Tensor)}
-    picked["noise"] = [x[rows] for x in every.noise]
-    picked["history"] = {k: v[rows] for k, v in every.history.items()}
-    return replace(every, **picked)
 
 
 def _into_range(images: Tensor) -> Tensor:

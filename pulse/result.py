@@ -1,11 +1,11 @@
-"""What a search found, and the one file that holds it."""
+"""What a search found."""
 
 from __future__ import annotations
 
-import json
+import operator
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,45 +14,42 @@ from torch import Tensor
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_FORMAT = "pulse-result-1"
-_TENSORS = (
-    "images",
-    "downsampled",
-    "target",
-    "loss",
-    "l2",
-    "reached",
-    "reached_at",
-    "best_at",
-    "start",
-    "latents",
-    "ws",
-)
+# Names by which the latent spaces scale their variable to deviations of the generator's own styles; see
+# `pulse.latents.latent_space`.
+_DEVIATIONS = {"w": 0.1, "w+": 0.1}
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Result:
     """The best image found for each of N targets. All tensors are on the CPU.
 
-    images: (N, 3, H, W) in [0, 1].
-    downsampled: (N, 3, h, w), `images` reduced by the search's kernel; bicubic and Lanczos may overshoot [0, 1] a
-    little.
-    target: (N, 3, h, w) in [0, 1], what was searched for.
-    loss: (N,) total loss of `images`, with the floor `eps` in it.
-    l2: (N,) mean squared error between `downsampled` and `target`, no floor.
-    reached: (N,) bool, whether l2 <= eps.
-    reached_at: (N,) int64, the first step at which that was so for the start that won, -1 for never.
-    best_at: (N,) int64, the step that `images` come from; step k is the point after k moves.
-    start: (N,) int64, which of the starts won.
-    latents: (N, vectors, dim), the search variable of `images`.
-    ws: (N, num_ws, w_dim), their styles; `G.synthesis(ws, noise=noise)` draws them again.
-    noise: one (N, 1, h, w) for each noise input of the generator.
-    history: "loss" and "l2", each (N, steps + 1) of the start that won; NaN where nothing was evaluated.
-    seed: image i was searched with the seed `seed + i`, and is found again when searched alone with that.
-    settings: the search's options, and the generator's name and resolution.
-    interrupted: whether the search was ended before its last step (by Ctrl-C or by its callback).
-    all_starts: every start of every image as a result of N * starts rows, those of one image together; None unless
-    asked for.
+        result[0].to_pil().save("face.png")
+        for one in result:
+            print(one.verdict())
+
+    A result has the length N; `result[i]` is the result of image i, and a slice or a list of indices that of several.
+
+    Attributes:
+        images: (N, 3, H, W) in [0, 1].
+        downsampled: (N, 3, h, w), `images` made small (or measured by the search's operator, in the target's shape);
+            bicubic and Lanczos may overshoot [0, 1] a little.
+        target: what was searched for, as `downsampled`, in [0, 1].
+        loss: (N,) total loss of `images`, with the floor `eps` in it.
+        l2: (N,) mean squared error between `downsampled` and `target`, no floor.
+        reached: (N,) bool, whether l2 <= eps. It says that the image fits, not that it is a likely face; see `verdict`.
+        reached_at: (N,) int64, the first step at which that was so for the start that won, -1 for never.
+        best_at: (N,) int64, the step that `images` come from; step k is the point after k moves.
+        start: (N,) int64, which of the starts won.
+        latents: (N, vectors, dim), the search variable of `images`.
+        ws: (N, num_ws, w_dim), their styles; `G.synthesis(ws, noise=noise)` draws them again.
+        noise: one (N, 1, h, w) for each noise input of the generator.
+        history: "loss" and "l2", each (N, steps + 1) of the start that won; NaN where nothing was evaluated.
+        seed: that of the first image.
+        settings: the search's options, and the generator's name and resolution.
+        interrupted: whether Ctrl-C ended the search before its last step.
+        all_starts: every start of every image as a result of N * starts rows, those of one image together; None unless
+            asked for.
+        seeds: one for each image, `seed + i` unless given; an image searched alone with its seed is found again.
     """
 
     images: Tensor
@@ -72,71 +69,174 @@ class Result:
     settings: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     all_starts: Result | None = None
+    seeds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.seeds = tuple(self.seeds) or tuple(self.seed + i for i in range(len(self)))
+        if len(self.seeds) != len(self):
+            raise ValueError(f"The result has {len(self)} images and {len(self.seeds)} seeds; give one for each image.")
 
     def __len__(self) -> int:
         return self.images.shape[0]
 
-    def to_pil(self, i: int) -> Image:
-        """Image i as an 8-bit RGB picture (W, H)."""
-        from PIL import Image
+    def __getitem__(self, key: int | slice | Sequence[int] | Tensor) -> Result:
+        """The result of one image, or of several; a copy.
 
-        pixels = (self.images[i].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return Image.fromarray(pixels.contiguous().numpy())
+        Args:
+            key: an index, a slice, or a list or tensor (n,) of indices; negative ones count from the end.
+
+        Raises:
+            IndexError: if there is no such image.
+        """
+        if isinstance(key, slice):
+            rows = list(range(len(self)))[key]
+        elif isinstance(key, (Tensor, Sequence)):
+            rows = [self._row(i) for i in key]
+        else:
+            rows = [self._row(key)]
+        index = torch.tensor(rows, dtype=torch.int64)
+        picked: dict[str, Any] = {name: x[index] for name, x in vars(self).items() if isinstance(x, Tensor)}
+        more = self.all_starts
+        if more is not None:
+            starts = len(more) // len(self)
+            more = more[[row * starts + s for row in rows for s in range(starts)]]
+        seeds = tuple(self.seeds[row] for row in rows)
+        seed = seeds[0] if seeds else self.seed
+        return Result(
+            **picked,
+            noise=[x[index] for x in self.noise],
+            history={name: x[index] for name, x in self.history.items()},
+            seed=seed,
+            settings={**self.settings, "seed": seed},
+            interrupted=self.interrupted,
+            all_starts=more,
+            seeds=seeds,
+        )
+
+    def __iter__(self) -> Iterator[Result]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        count, _, height, width = self.images.shape
+        if count == 0:
+            return "Result(no images)"
+        low, high = float(self.l2.min()), float(self.l2.max())
+        errors = f"{low:.2g}" if count == 1 else f"{low:.2g} to {high:.2g}"
+        eps = f" eps {self.settings['eps']:g}" if isinstance(self.settings.get("eps"), float) else " eps"
+        ended = ", interrupted" if self.interrupted else ""
+        return (
+            f"Result({count} {'image' if count == 1 else 'images'} of {height} x {width}, l2 {errors}, "
+            f"{int(self.reached.sum())} of {count} reached{eps}, seed {self.seed}{ended})"
+        )
+
+    def to_pil(self, i: int = 0) -> Image:
+        """Image i as an 8-bit RGB picture (W, H)."""
+        from stylegan.common.pixels import to_pil
+
+        return to_pil(self.images[self._row(i)])
+
+    @property
+    def radius(self) -> Tensor:
+        """How far the styles lie from the generator's mean, (N,), in deviations of its own styles.
+
+        The root mean square of the gaussianised styles (of z in the space "z"). The generator's own images have about
+        1, in which a search on a sphere starts and stays; the spaces "w" and "w+" are free to leave.
+        """
+        return self._deviations().square().mean((1, 2)).sqrt()
+
+    @property
+    def spread(self) -> Tensor:
+        """How far the styles of one image lie apart, (N,), in deviations of the generator's own styles.
+
+        The root mean square distance from their mean: 0 in what the generator draws itself, where all styles are one,
+        and nearly 1 for styles that have nothing to do with each other. GEOCROSS keeps it down.
+        """
+        v = self._deviations()
+        return (v - v.mean(1, keepdim=True)).square().mean((1, 2)).sqrt()
+
+    @property
+    def one_colour(self) -> Tensor:
+        """(N,) bool, whether a target is so plain that a picture of one colour would also be within `eps` of it."""
+        eps = self.settings.get("eps", 0.0)
+        pixels = self.target.flatten(2) if self.target.ndim > 2 else self.target.unsqueeze(1)
+        return (pixels - pixels.mean(-1, keepdim=True)).square().mean((1, 2)) <= eps
+
+    def verdict(self, i: int = 0) -> str:
+        """How well image i fits its target, and how near it is to the generator's own images, in plain words.
+
+        The typical difference is 255 * sqrt(l2) grey levels. `spread` and `radius` are the numbers beside it.
+        """
+        i = self._row(i)
+        small = self.target.ndim == 4 and self.target[0, 0].numel() < self.images[0, 0].numel()
+        made = "Made small" if small else "Measured like its target"
+        levels = 255 * float(self.l2[i].clamp(min=0)) ** 0.5
+        asked = f"; {255 * self.settings['eps'] ** 0.5:.1f} are allowed" if "eps" in self.settings else ""
+        fits = "it fits" if bool(self.reached[i]) else "it does not fit"
+        words = [
+            f"{made}, the image typically differs from the target by {levels:.1f} of 255 grey levels{asked}: {fits}."
+        ]
+        if bool(self.one_colour[i]):
+            words.append("The target is nearly one colour, which almost any image fits, so that says little.")
+        words.append(
+            f"Whether it is a likely image is another matter: its styles lie {float(self.spread[i]):.2f} deviations "
+            f"apart (0 in the generator's own images, 1 if unrelated) and {float(self.radius[i]):.2f} from its mean "
+            "(usually 1)."
+        )
+        return " ".join(words)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one safetensors file, whole or not at all; `Result.load` brings it back."""
-        from stylegan.common.files import write_tensors
+        """Writes everything to one safetensors file, whole or not at all; `Result.load` brings it back.
 
-        tensors, facts = self._parts()
-        write_tensors(Path(path), tensors, {"format": _FORMAT, "result": json.dumps(facts)})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Result:
-        """Read a file written by `save`.
-
-        Raises FileNotFoundError if there is none, ValueError if it is not a result.
+        Raises:
+            OSError: if the file cannot be written.
         """
-        from safetensors import SafetensorError, safe_open
+        from pulse import result_file
 
-        if not Path(path).is_file():
-            raise FileNotFoundError(
-                f"There is no result file {str(path)!r}; give the path of a file written by Result.save."
-            )
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
-                    raise ValueError(f"the format is {metadata.get('format')!r}")
-                names = file.keys()
-                tensors = {name: file.get_tensor(name) for name in names}
-            return cls._assemble(tensors, json.loads(metadata["result"]))
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"The file {str(path)!r} is not a search result ({error}); give a file written by Result.save."
-            ) from None
-
-    def _parts(self, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {prefix + name: getattr(self, name) for name in _TENSORS}
-        tensors |= {f"{prefix}noise.{i}": x for i, x in enumerate(self.noise)}
-        tensors |= {f"{prefix}history.{name}": x for name, x in self.history.items()}
-        # Rows that were expanded share memory, which the format refuses.
-        tensors = {name: x.detach().cpu().clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}
-        facts: dict[str, Any] = {"seed": self.seed, "settings": self.settings, "interrupted": self.interrupted}
-        facts |= {"noise": len(self.noise), "history": list(self.history), "all_starts": None}
-        if self.all_starts is not None:
-            more, facts["all_starts"] = self.all_starts._parts(prefix + "all_starts.")
-            tensors |= more
-        return tensors, facts
+        result_file.write(path, _facts(self))
 
     @classmethod
-    def _assemble(cls, tensors: dict[str, Tensor], facts: dict[str, Any], prefix: str = "") -> Result:
-        inner = facts["all_starts"]
-        return cls(
-            **{name: tensors[prefix + name] for name in _TENSORS},
-            noise=[tensors[f"{prefix}noise.{i}"] for i in range(facts["noise"])],
-            history={name: tensors[f"{prefix}history.{name}"] for name in facts["history"]},
-            seed=facts["seed"],
-            settings=facts["settings"],
-            interrupted=facts["interrupted"],
-            all_starts=None if inner is None else cls._assemble(tensors, inner, prefix + "all_starts."),
-        )
+    def load(cls, path: str | os.PathLike[str], max_bytes: int | None = None) -> Result:
+        """Reads a file written by `save`. The file may come from a stranger: it costs no more memory than its size.
+
+        Args:
+            path: the file.
+            max_bytes: refuses larger files; by default `pulse.result_file.MAX_BYTES`.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            OSError: if it cannot be read.
+            ValueError: in one sentence, if it is not a whole result.
+        """
+        from pulse import result_file
+
+        return _result(result_file.read(path, max_bytes))
+
+    def _repr_html_(self) -> str:
+        from pulse.result_page import html_page
+
+        return html_page(self)
+
+    def _repr_png_(self) -> bytes | None:
+        from pulse.result_page import png_sheet
+
+        return png_sheet(self) if len(self) else None
+
+    def _row(self, i: Any) -> int:
+        i = operator.index(i)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"The result has {len(self)} images and none at {i}; give an index below {len(self)}.")
+        return i % len(self)
+
+    def _deviations(self) -> Tensor:
+        return self.latents * _DEVIATIONS.get(self.settings.get("space", ""), 1.0)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    """The fields of a result by name, a result inside it in the same form."""
+    more = result.all_starts
+    return {**vars(result), "all_starts": None if more is None else _facts(more)}
+
+
+def _result(facts: dict[str, Any]) -> Result:
+    more = facts["all_starts"]
+    return Result(**{**facts, "all_starts": None if more is None else _result(more)})
