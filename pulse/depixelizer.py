@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import torch
-
 from pulse import pictures
 from pulse.engine import search
+from pulse.generators import load_generator
 from pulse.pictures.write import story as result_text
 from pulse.result import Result
 
@@ -39,15 +38,7 @@ def depixelize(
     Raises:
         ValueError: in one sentence, for a picture, generator or option that cannot be used.
     """
-    G = load_generator(generator) if isinstance(generator, str) or hasattr(generator, "__fspath__") else generator
+    G = load_generator(generator)
     image = pictures.read_picture(picture, background)
     target = pictures.fit_target(image, G.img_resolution, size, fit, options.get("kernel", "bicubic"))
     return search(G, target, **options)
-
-
-def load_generator(source: Any) -> Any:
-    """`stylegan.load`, then on to the GPU if there is one."""
-    import stylegan
-
-    G = stylegan.load(source)
-    return G.to("cuda") if torch.cuda.is_available() else G

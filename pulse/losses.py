@@ -1,56 +1,66 @@
 """What the search minimises: terms per image, and the strings that combine them.
 
-The terms are those of S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, PULSE: Self-Supervised Photo Upsampling via
-Latent Space Exploration of Generative Models, CVPR 2020: the downscaling loss, and GEOCROSS, which keeps the styles of
-one image together. PULSE adds them up over the batch; here each image has its own value, so that an image in a batch is
-treated as it would be alone, and the sum of the values is PULSE's number.
+The terms are those of S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, PULSE: Self-Supervised Photo Upsampling via Latent
+Space Exploration of Generative Models, CVPR 2020: the downscaling loss of section 3, and GEOCROSS of section 4, which
+keeps the styles of one image together. PULSE adds them up over the batch; here each image has its own value, so that
+an image in a batch is treated as it would be alone, and the sum of the values is PULSE's number.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pulse import sphere
+
 TERMS = ("L2", "L1", "GEOCROSS")
+
+LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A loss of your own: f(images, downsampled, target, latents) -> (M,), one value for each image, differentiable.
+
+images: (M, 3, H, W), as the search compares them: about [0, 1], and beyond it where the method does not clamp.
+downsampled: what the operator makes of them. target: the same shape. latents: (M, vectors, dim), the search's variable.
+"""
+
+Losses = LossFunction | Sequence[LossFunction | tuple[float, LossFunction]]
+"""One loss, or several, each with its weight (1 where none is given)."""
 
 
 def l2(generated: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
-    """Mean squared error of each image, at least `eps`: two (N, C, h, w) in [0, 1] -> (N,).
+    """Mean squared error of each image, at least `eps`: two (N, ...) in [0, 1] -> (N,).
 
-    Below the floor the gradient is 0: an image within `eps` of its target is near enough.
+    Below the floor the gradient is 0: an image within `eps` of its target is near enough. This is the downscaling loss
+    ||DS(I_SR) - I_LR||_p^p (Menon et al., section 3, "Downscaling Loss") with p = 2, as a mean.
     """
-    return (generated - target).square().mean((1, 2, 3)).clamp(min=eps)
+    return _mean((generated - target).square()).clamp(min=eps)
 
 
 def l1(generated: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
-    """Ten times the mean absolute error of each image, the mean being at least `eps`: two (N, C, h, w) in [0, 1] ->
-    (N,).
+    """Ten times the mean absolute error of each image, the mean being at least `eps`: two (N, ...) in [0, 1] -> (N,).
 
-    The ten is PULSE's; it brings the term near to L2's usual weight.
+    The same loss with p = 1. The ten is PULSE's; it brings the term near to L2's usual weight.
     """
-    return 10 * (generated - target).abs().mean((1, 2, 3)).clamp(min=eps)
+    return 10 * _mean((generated - target).abs()).clamp(min=eps)
 
 
 def geocross(latents: Tensor) -> Tensor:
-    """How far the styles of each image lie apart on the sphere of radius sqrt(d): (N, n, d) -> (N,); 0 for a single
-    style.
+    """How far the styles of each image point apart: (N, n, d) -> (N,); 0 for a single style.
 
-    An eighth of the mean, over all n * n pairs, of the squared geodesic distance d * (2 atan2(|x - y|, |x + y|))^2.
+    GEOCROSS(v_1, ..., v_n) = sum over pairs i < j of angle(v_i, v_j)^2 (Menon et al., section 4), scaled as PULSE
+    does: an eighth of the mean, over all n * n pairs, of d * angle^2, the squared distance on the sphere of radius
+    sqrt(d).
     """
     n, dim = latents.shape[1:]
     if n == 1:
         return latents.new_zeros(latents.shape[0])
     # A style is at distance 0 from itself and the pairs are symmetric: half of them is enough.
     i, j = torch.triu_indices(n, n, offset=1, device=latents.device)
-    x, y = latents[:, i], latents[:, j]
-    # The tiny number keeps the square root's gradient finite where two styles coincide.
-    apart = ((x - y).square().sum(-1) + 1e-9).sqrt()
-    together = ((x + y).square().sum(-1) + 1e-9).sqrt()
-    angle = 2 * torch.atan2(apart, together)
+    angle = sphere.angle(latents[:, i], latents[:, j])
     return angle.square().sum(-1) * (2 * dim / (8 * n * n))
 
 
@@ -64,7 +74,7 @@ class Loss:
     terms: tuple[tuple[float, str], ...]
 
     def __call__(self, generated: Tensor, target: Tensor, latents: Tensor, eps: float = 0.0) -> Tensor:
-        """The loss of each image: generated and target (N, C, h, w) in [0, 1], latents (N, n, d) -> (N,).
+        """The loss of each image: generated and target (N, ...) in [0, 1], latents (N, n, d) -> (N,).
 
         `eps` is the floor of the terms L2 and L1.
         """
@@ -100,6 +110,60 @@ def parse_loss(loss_str: str) -> Loss:
             )
         terms.append((weight, name))
     return Loss(tuple(terms))
+
+
+def weighted_losses(losses: Losses | None) -> list[tuple[float, LossFunction]]:
+    """Losses of your own as (weight, function) pairs.
+
+    Raises:
+        ValueError: for anything that is neither a function nor a finite weight and a function.
+    """
+    if losses is None:
+        return []
+    pairs: list[tuple[float, LossFunction]] = []
+    for item in [losses] if callable(losses) else losses:
+        pair = (1.0, item) if callable(item) else item
+        fits = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (int, float)) and callable(pair[1])
+        if not (fits and math.isfinite(pair[0])):
+            raise ValueError(
+                f"The loss {item!r} is no function; give f(images, downsampled, target, latents) or (weight, f)."
+            )
+        pairs.append(pair)
+    return pairs
+
+
+def total_loss(
+    loss: Loss, more: Sequence[tuple[float, LossFunction]], target: Tensor, method: str, eps: float
+) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """What a walk minimises: (images, downsampled, latents, styles) -> (M,).
+
+    GEOCROSS is taken of the styles, after the leaky ReLU, as PULSE takes it; for the method "bounded" of the points on
+    the sphere, which are what it is meant to keep together.
+    """
+
+    def total(images: Tensor, small: Tensor, latents: Tensor, ws: Tensor) -> Tensor:
+        value = loss(small, target, latents if method == "bounded" else ws, eps)
+        for weight, function in more:
+            term = function(images, small, target, latents)
+            if not isinstance(term, Tensor) or term.shape != value.shape:
+                gives = tuple(term.shape) if isinstance(term, Tensor) else f"a {type(term).__name__}"
+                raise ValueError(
+                    f"The loss {loss_name(function)} gives {gives}; it must give one value for each image, "
+                    f"{tuple(value.shape)}."
+                )
+            value = value + weight * term
+        return value
+
+    return total
+
+
+def loss_name(function: LossFunction) -> str:
+    """What messages and settings call a loss of your own."""
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(tuple(range(1, x.ndim)))
 
 
 def _number(text: str | None) -> float:

@@ -1,7 +1,9 @@
-"""Gradient descent that stays on spheres: a step in the plain space, then back to the norm it started with.
+"""Projected gradient descent on spheres: a step in the plain space, then back to the length it started with.
 
-Source: PULSE (Menon et al., CVPR 2020), section 3.3, which searches the sphere of radius sqrt(d), where a normal
-prior has its mass, by projected gradient descent; inner optimisers with the defaults of torch.optim.
+A normal prior in d dimensions has nearly all its mass near the sphere of radius sqrt(d) (R. Vershynin, High-Dimensional
+Probability, 2018, Theorem 3.1.1), so PULSE searches that sphere (Menon et al., CVPR 2020, section 3, "Latent Space
+Exploration"). The steps are those of `torch.optim`, with its defaults: Adam (Kingma and Ba, ICLR 2015, Algorithm 1),
+Adamax (Algorithm 2 there), and gradient descent with and without momentum.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from pulse import sphere
 
 OPTIMIZERS = ("adam", "sgd", "sgdm", "adamax")
 SCHEDULES = ("fixed", "linear1cycle", "linear1cycledrop")
@@ -35,7 +39,9 @@ class SphericalOptimizer:
         self.params = list(params)
         self.learning_rate = learning_rate
         flags = [True] * len(self.params) if spherical is None else list(spherical)
-        self._norms = [(p, _norm(p.detach())) for p, on_sphere in zip(self.params, flags, strict=True) if on_sphere]
+        self._norms = [
+            (p, sphere.norms(p.detach())) for p, on_sphere in zip(self.params, flags, strict=True) if on_sphere
+        ]
         self._inner: torch.optim.Optimizer
         if name == "adam":
             self._inner = torch.optim.Adam(self.params, lr=learning_rate)
@@ -51,14 +57,15 @@ class SphericalOptimizer:
             group["lr"] = self.learning_rate * factor
         self._inner.step()
         for param, norm in self._norms:
-            param.mul_(norm / _norm(param))
+            sphere.retract_(param, norm)
 
 
 def lr_factors(schedule: str, steps: int) -> list[float]:
     """The factors of the learning rate for each of `steps` steps.
 
     "fixed": 1. "linear1cycle": from 0.1 up to 1 halfway and down again. "linear1cycledrop": the same in the first
-    nine tenths, then down from 0.1 towards 0.001. Raises ValueError for an unknown schedule.
+    nine tenths, then down from 0.1 towards 0.001. The cycle is that of L. N. Smith and N. Topin (Super-Convergence,
+    2018, section 3); the numbers are PULSE's. Raises ValueError for an unknown schedule.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"The learning-rate schedule {schedule!r} is unknown; choose one of {', '.join(SCHEDULES)}.")
@@ -72,8 +79,3 @@ def lr_factors(schedule: str, steps: int) -> list[float]:
 
 def _triangle(x: float) -> float:
     return 0.1 + 0.9 * (1 - abs(2 * x - 1))
-
-
-def _norm(x: Tensor) -> Tensor:
-    # The tiny number is PULSE's: a variable of norm 0 stays where it is.
-    return (x.square().sum(tuple(range(2, x.ndim)), keepdim=True) + 1e-9).sqrt()

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+# PULSE adds this under its square roots, so that the gradient stays finite where a length is 0.
+_FLOOR = 1e-9
+
 
 def project(x: Tensor, radius: float | Tensor | None = None) -> Tensor:
     """Scale each vector of x (..., d) to `radius` (a number, or a tensor that broadcasts to (..., 1)); sqrt(d) by
@@ -36,6 +39,35 @@ def distance(x: Tensor, y: Tensor) -> Tensor:
     """
     x, y = _unit(x), _unit(y)
     return 2 * torch.atan2(_length(x - y).squeeze(-1), _length(x + y).squeeze(-1))
+
+
+def angle(x: Tensor, y: Tensor) -> Tensor:
+    """PULSE's angle 2 atan2(|x - y|, |x + y|) between points x and y (..., d) of one sphere: (...), in [0, pi].
+
+    For equal lengths this is `distance`, without the cost of scaling to unit length; for unequal ones it is larger.
+    PULSE also takes it of styles, whose lengths differ (Menon et al., CVPR 2020, section 4, the angle in GEOCROSS).
+    """
+    apart = ((x - y).square().sum(-1) + _FLOOR).sqrt()
+    together = ((x + y).square().sum(-1) + _FLOOR).sqrt()
+    return 2 * torch.atan2(apart, together)
+
+
+def norms(x: Tensor) -> Tensor:
+    """The length of each vector of x (N, n, ...), all axes from the third on being one vector: (N, n, 1, ...).
+
+    That is how a search's variables are laid out: styles (N, n, d) and noise maps (N, 1, h, w).
+    """
+    return (x.square().sum(tuple(range(2, x.ndim)), keepdim=True) + _FLOOR).sqrt()
+
+
+@torch.no_grad()
+def retract_(x: Tensor, lengths: Tensor) -> Tensor:
+    """Scale each vector of x (N, n, ...), in place, to `lengths` as given by `norms`: back to its sphere.
+
+    The retraction of P.-A. Absil et al. (2008), Example 4.1.1, and PULSE's projection (Menon et al., CVPR 2020,
+    section 3, "Latent Space Exploration"). A vector of length 0 stays where it is.
+    """
+    return x.mul_(lengths / norms(x))
 
 
 def exp(x: Tensor, tangent: Tensor) -> Tensor:
