@@ -30,6 +30,7 @@ from stylegan.networks.stylegan2 import Generator, channels_at
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+_CYCLES_AHEAD = 4_000_000
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2", "generator")
 
 
@@ -48,7 +49,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured: milliseconds, GB/s, its share of a copy's, the ratios, and extra bytes where they matter."""
+    """What was measured: milliseconds, GB/s, its share of a copy's, the ratios, and extra bytes where they matter.
+
+    On a GPU the milliseconds are the GPU's own, and the wall's are beside them: small calls wait for Python.
+    """
 
     op: str
     what: str
@@ -60,6 +64,8 @@ class Row:
     of_copy: float | None
     native_bytes: int | None
     reference_bytes: int | None
+    native_wall_ms: float | None = None
+    reference_wall_ms: float | None = None
 
 
 def differentiated(function: Callable[..., Tensor], inputs: list[Tensor], **options: Any) -> Callable[[], object]:
@@ -247,8 +253,8 @@ def case(
     return Case(op, name, str(dtype).removeprefix("torch."), native, plain, moved, memory)
 
 
-def measure(case: Case, device: str, seconds: float) -> Row:
-    """Interleaved repeats for about so many seconds, at least three of each."""
+def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
+    """Interleaved repeats for about so many seconds, at least `least` of each."""
     copied = torch.empty(max(case.moved // 8, 1), device=device)
     source = torch.randn_like(copied)
     calls: dict[str, Callable[[], object]] = {"native": case.native, "plain": case.plain}
@@ -258,7 +264,7 @@ def measure(case: Case, device: str, seconds: float) -> Row:
     begun = time.perf_counter()
     for call in calls.values():
         timed(call, device)
-    while len(times["native"]) < 3 or (time.perf_counter() - begun < seconds and len(times["native"]) < 200):
+    while len(times["native"]) < least or (time.perf_counter() - begun < seconds and len(times["native"]) < 200):
         for name, call in calls.items():
             times[name].append(timed(call, device))
     native, plain = median(times["native"]), median(times["plain"])
@@ -275,11 +281,30 @@ def measure(case: Case, device: str, seconds: float) -> Row:
         rate / copy_rate if rate is not None and copy_rate is not None else None,
         largest_allocation(case.native, device) if case.memory else None,
         largest_allocation(case.plain, device) if case.memory else None,
+        *(
+            1e3 * median(wall_time(call, device) for _ in range(least)) if device == "cuda" else None
+            for call in (case.native, case.plain)
+        ),
     )
 
 
 def timed(call: Callable[[], object], device: str) -> float:
-    """Seconds of one call."""
+    """Seconds of one call; on a GPU the GPU's own, without the time in which it waits for Python."""
+    if device != "cuda":
+        return wall_time(call, device)
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    torch.cuda.synchronize()
+    # The GPU idles for some milliseconds while Python runs ahead of it.
+    torch.cuda._sleep(_CYCLES_AHEAD)
+    start.record()
+    call()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) / 1e3
+
+
+def wall_time(call: Callable[[], object], device: str) -> float:
+    """Seconds of one call until its result is there."""
     if device == "cuda":
         torch.cuda.synchronize()
     begun = time.perf_counter()

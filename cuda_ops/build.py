@@ -40,6 +40,8 @@ DTYPES = {
 # A build that failed is tried again after a day, or at once when the compiler, torch or the sources have changed.
 _FAILURE_HOLDS = 24 * 3600.0
 _NAME = "native.so"
+# ptxas tells each kernel's registers and spills, which the log keeps.
+_NVCC_FLAGS = "-O3 -std=c++17 -Xcompiler -fPIC -Xptxas -v"
 
 _lock = threading.Lock()
 # What became of each part in this process: None once it is loaded, else why it is not.
@@ -181,10 +183,8 @@ def build(sources: Path, part: str, folder: Path, log: Path, compiler: str, nvcc
     Raises:
         BuildError: with the first error of the compiler and the path of the log.
     """
-    # Here, because the import takes half a second.
-    from torch.utils.cpp_extension import include_paths
-
-    include = [f"-isystem {_quoted(p)}" for p in include_paths("cuda" if nvcc else "cpu")]
+    headers = Path(torch.__file__).parent / "include"
+    include = [f"-isystem {_quoted(p)}" for p in (headers, headers / "torch" / "csrc" / "api" / "include")]
     if nvcc:
         include.append(f"-isystem {_quoted(_toolkit(nvcc) / 'include')}")
     torch_lib = Path(torch.__file__).parent / "lib"
@@ -193,8 +193,8 @@ def build(sources: Path, part: str, folder: Path, log: Path, compiler: str, nvcc
     if nvcc:
         major, minor = torch.cuda.get_device_capability()
         arch = f"-gencode=arch=compute_{major}{minor},code=sm_{major}{minor}"
-        rules.append(f"rule nvcc\n  command = {_quoted(nvcc)} -O3 -std=c++17 -Xcompiler -fPIC {arch} -c $in -o $out\n")
-        link += ["-ltorch_cuda", "-lc10_cuda", f"-L{_quoted(_toolkit(nvcc) / 'lib64')}", "-lcudart"]
+        rules.append(f"rule nvcc\n  command = {_quoted(nvcc)} {_NVCC_FLAGS} {arch} -c $in -o $out\n")
+        link += ["-ltorch_cuda", "-lc10_cuda", _quoted(_cuda_runtime(nvcc))]
     rules.append(f"rule link\n  command = {_quoted(compiler)} -shared -fopenmp $in {' '.join(link)} -o $out\n")
     objects = []
     for source in sorted([*sources.glob("*.cpp"), *(sources.glob("*.cu") if nvcc else ())]):
@@ -205,7 +205,13 @@ def build(sources: Path, part: str, folder: Path, log: Path, compiler: str, nvcc
     (folder / "build.ninja").write_text("".join(rules), encoding="utf-8")
     ninja = _ninja()
     result = subprocess.run(
-        [ninja, "-v"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        # All files, also after a failure: the log then holds every error.
+        [ninja, "-v", "-k", "0"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
     log.write_text(result.stdout, encoding="utf-8")
     if result.returncode != 0:
@@ -275,6 +281,17 @@ def _toolkit(nvcc: str) -> Path:
     said = subprocess.run([nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, errors="replace").stderr
     match = re.search(r"^#\$ TOP=(.+)$", said, re.MULTILINE)
     return Path(match[1].strip()) if match else Path(os.path.realpath(nvcc)).parent.parent
+
+
+def _cuda_runtime(nvcc: str) -> Path:
+    """The library libcudart.so: the toolkit's, or the one that torch brought."""
+    toolkit, site = _toolkit(nvcc), Path(torch.__file__).parent.parent
+    places = [toolkit / "lib64", toolkit / "lib", *toolkit.glob("targets/*/lib"), *site.glob("nvidia/*/lib")]
+    for name in ("libcudart.so", "libcudart.so.*"):
+        for place in places:
+            if found := sorted(place.glob(name)):
+                return found[0]
+    raise BuildError(f"there is no libcudart.so beside {nvcc} or torch to link with.")
 
 
 def _ninja() -> str:

@@ -238,7 +238,8 @@ def modulated_conv2d(
     y = _resampled_conv2d(y, weight.to(dtype), up, resample_filter)
     if demodulate:
         # sum over (in, kh, kw) of (w*s)^2 = (s^2) @ (sum over (kh, kw) of w^2)
-        energy = styles.float().square() @ weight.float().square().sum(dim=(2, 3)).t()
+        exact = torch.float64 if dtype == torch.float64 else torch.float32
+        energy = styles.to(exact).square() @ weight.to(exact).square().sum(dim=(2, 3)).t()
         y = y * (energy + 1e-8).rsqrt().to(dtype)[:, :, None, None]
     return y
 

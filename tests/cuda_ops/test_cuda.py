@@ -77,10 +77,10 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     definitions._destroy()
 
 
-@pytest.fixture(params=["on the CPU", "on the GPU"])
+@pytest.fixture(params=["emulated", "gpu"])
 def operations(request: pytest.FixtureRequest) -> tuple[object, str]:
     """The operations and the device of their tensors."""
-    if request.param == "on the CPU":
+    if request.param == "emulated":
         return request.getfixturevalue("emulated"), "cpu"
     if not torch.cuda.is_available():
         pytest.skip("there is no GPU that torch can use")
