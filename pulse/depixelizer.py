@@ -1,10 +1,12 @@
 """From one small picture to a large face in one call."""
 
+import warnings
 from typing import Any
 
 from pulse import pictures
-from pulse.engine import search
+from pulse.engine import Callback, search
 from pulse.generators import load_generator
+from pulse.options import SearchOptions, merge_options
 from pulse.pictures.write import story as result_text
 from pulse.result import Result
 
@@ -16,21 +18,30 @@ def depixelize(
     *,
     generator: Any = "default",
     size: int = 16,
-    fit: str = "pad",
-    background: pictures.Colour = "#808080",
-    **options: Any,
+    framing: str = "pad",
+    background: pictures.Colour = pictures.BACKGROUND,
+    notes: list[str] | None = None,
+    callback: Callback | None = None,
+    options: SearchOptions | None = None,
+    **overrides: Any,
 ) -> Result:
     """Searches the generator's faces for one that, made small, is the given picture (Menon et al., PULSE, CVPR 2020).
 
         pulse.depixelize("knight.png", seed=1).to_pil(0).save("face.png")
 
     Args:
-        picture: a path, a Pillow image, an array or a tensor, as `pulse.pictures.read_picture` takes them.
+        picture: a path, a Pillow image, an array or a tensor, as `pulse.pictures.open_picture` takes them.
         generator: a generator, or what `stylegan.load` takes: a name or a path.
         size: a larger picture is downsampled first, to this many pixels on its longer side.
-        fit: how a picture that is not square becomes so: "pad", "crop" or "stretch" (`pulse.pictures.fit_target`).
-        background: the colour under transparent pixels.
-        options: those of `pulse.search`: steps, eps, starts, seed, kernel, callback and so on.
+        framing: how a picture that is not square becomes so: "pad", "crop" or "stretch"; see
+            `pulse.pictures.fit_target`.
+        background: the colour under transparent pixels: a name, "#rrggbb", or three numbers from 0 to 1.
+        notes: gets a plain sentence for each thing about the picture that its owner may not expect, for example that
+            it looks like a sheet of many sprites. Without a list they become warnings.
+        callback: as of `pulse.search`.
+        options: how to search.
+        overrides: fields of `SearchOptions` by name (steps, eps, starts, seed and so on), in place of those in
+            `options`.
 
     Returns:
         The result for the one picture: `images` (1, 3, H, W) in [0, 1] and the rest, as of `pulse.search`.
@@ -38,7 +49,21 @@ def depixelize(
     Raises:
         ValueError: in one sentence, for a picture, generator or option that cannot be used.
     """
+    chosen = merge_options(options, overrides)
     G = load_generator(generator)
-    image = pictures.read_picture(picture, background)
-    target = pictures.fit_target(image, G.img_resolution, size, fit, options.get("kernel", "bicubic"))
-    return search(G, target, **options)
+    found: list[str] = []
+    target = pictures.read_target(
+        picture,
+        G.img_resolution,
+        size,
+        framing=framing,
+        background=background,
+        kernel=chosen.kernel,
+        notes=found,
+    )
+    if notes is None:
+        for note in found:
+            warnings.warn(f"About the picture: {note}", stacklevel=2)
+    else:
+        notes.extend(found)
+    return search(G, target, chosen, callback=callback)

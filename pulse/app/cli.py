@@ -140,7 +140,7 @@ def _search(
     if sheet:
         pictures.check_replaceable(sheet_path, overwrite=True)
     G = load_generator(generator)
-    pictures.check_fit(G.img_resolution, size, fit)
+    pictures.check_framing(G.img_resolution, size, fit)
     with progress("Searching", len(jobs) * options["steps"]) as advance:
         report = search_pictures(
             jobs,

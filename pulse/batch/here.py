@@ -118,12 +118,12 @@ def search_pictures(
                 continue
             pictures.check_replaceable(job.output, overwrite=overwrite, request=request)
             result = depixelize(
-                job.source, generator=G, size=size, fit=fit, background=background, callback=count, **options
+                job.source, generator=G, size=size, framing=fit, background=background, callback=count, **options
             )
             if save_results:
                 output_rest.parent.mkdir(parents=True, exist_ok=True)
                 result.save(output_rest)
-            text = result_text(result, 0, generator, source=job.source.name, fit=fit, request=request)
+            text = result_text(result, 0, generator, source=job.source.name, framing=fit, request=request)
             pictures.write_picture(job.output, result.images[0], text)
         except (ValueError, OSError, RuntimeError) as error:
             report.failures.append(_sentence(error, job.source))

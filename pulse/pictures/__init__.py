@@ -1,21 +1,33 @@
 """Pictures in and out: read any file safely, make it a target, write a PNG that tells its story, draw sheets."""
 
-from pulse.pictures.fit import FITS, check_fit, fit_target
-from pulse.pictures.read import MAX_PIXELS, Colour, PictureError, Source, parse_colour, read_picture
+from pulse.pictures.fit import FRAMINGS, check_framing, fit_target, read_target
+from pulse.pictures.read import (
+    BACKGROUND,
+    Colour,
+    Picture,
+    PictureError,
+    Source,
+    open_picture,
+    parse_colour,
+    read_picture,
+)
 from pulse.pictures.write import check_folder, check_replaceable, read_text, software, story, to_pil, write_picture
 
 __all__ = [
-    "FITS",
-    "MAX_PIXELS",
+    "BACKGROUND",
+    "FRAMINGS",
     "Colour",
+    "Picture",
     "PictureError",
     "Source",
-    "check_fit",
     "check_folder",
+    "check_framing",
     "check_replaceable",
     "fit_target",
+    "open_picture",
     "parse_colour",
     "read_picture",
+    "read_target",
     "read_text",
     "software",
     "story",

@@ -1,69 +1,97 @@
 """A picture becomes the square target of a search."""
 
-import torch
-import torch.nn.functional as F
+from pathlib import Path
+
+from torch import Tensor
 
 from pulse.operators import downsample
-from pulse.pictures.read import PictureError
+from pulse.pictures.read import Picture, PictureError, Source, open_picture
+from stylegan.common import framing as framings
+from stylegan.common.framing import BACKGROUND, FRAMING, FRAMINGS, Colour
 
-FITS = ("pad", "crop", "stretch")
+__all__ = ["FRAMINGS", "check_framing", "fit_target", "read_target"]
+
+# While a file is read its longer side is reduced to no less than so many times the target's, which moves the target by
+# a fraction of a grey level. Of a long picture the other framings use the shorter side.
+_HEADROOM = {"pad": 32, "crop": 128, "stretch": 128}
+
+
+def read_target(
+    source: Source,
+    resolution: int,
+    size: int = 16,
+    *,
+    framing: str = FRAMING,
+    background: Colour = BACKGROUND,
+    kernel: str = "bicubic",
+    notes: list[str] | None = None,
+) -> Tensor:
+    """Reads a picture as the target of a search, floats (1, 3, s, s) in [0, 1].
+
+    Args:
+        source, background: as of `pulse.pictures.open_picture`.
+        resolution, size, framing, kernel: as of `fit_target`.
+        notes: gets a plain sentence for each thing about the picture that its owner may not expect.
+
+    Raises:
+        ValueError: as of `fit_target` and (PictureError) `open_picture`.
+    """
+    check_framing(resolution, size, framing)
+    # "nearest" picks pixels, so it needs those of the file.
+    largest = None if kernel == "nearest" else _HEADROOM[framing] * size
+    picture = open_picture(source, background, largest=largest)
+    if notes is not None:
+        notes.extend(picture.notes)
+    name = source if isinstance(source, (str, Path)) else "The picture"
+    return fit_target(picture, resolution, size, framing, kernel, name=str(name))
 
 
 def fit_target(
-    image: torch.Tensor, resolution: int, size: int = 16, fit: str = "pad", kernel: str = "bicubic"
-) -> torch.Tensor:
-    """Makes a picture (1, 3, h, w) in [0, 1] a square target (1, 3, s, s) in [0, 1] for a generator of `resolution` px.
+    image: Tensor | Picture,
+    resolution: int,
+    size: int = 16,
+    framing: str = FRAMING,
+    kernel: str = "bicubic",
+    *,
+    name: str = "The picture",
+) -> Tensor:
+    """Makes a picture the square target of a search with a generator of `resolution` px.
 
-    A picture larger than `size` on its longer side is downsampled so that s = `size`; a smaller one (an 8x8 sprite)
-    keeps its own pixels. Generators make squares, so another aspect ratio is
+    Args:
+        image: floats (1, 3, h, w) in [0, 1], or what `open_picture` returned, which also knows its transparency.
+        resolution: of the generator.
+        size: a picture that is larger on its longer side is downsampled to so many pixels; a smaller one (an 8x8
+            sprite) keeps its own.
+        framing: what becomes of a picture that is not square. "pad" keeps all of it and continues its background:
+            see `stylegan.common.framing.fills`. "crop" cuts to the square in the middle, for photographs with the face
+            there. "stretch" changes the aspect ratio.
+        kernel: of the downsampling, as in `pulse.downsample`.
+        name: what errors call the picture.
 
-    - "pad": filled up to a square by repeating the outermost pixels. The default, because a sprite's outline must not
-      be cut off, and because repeated pixels continue a plain background, where bars of one colour would have to be
-      found in the face;
-    - "crop": cut to the square in the middle, for photographs with the face there;
-    - "stretch": squeezed to a square.
-
-    `kernel` is the downsampling kernel, as in `pulse.downsample`.
+    Returns:
+        Floats (1, 3, s, s) in [0, 1].
 
     Raises:
-        ValueError: `size` below 2 or above `resolution`, an unknown `fit`, or (PictureError) a target of one pixel.
+        ValueError: `size` below 2 or above `resolution`, an unknown `framing`, or (PictureError) a target of one pixel.
     """
-    check_fit(resolution, size, fit)
-    h, w = image.shape[-2:]
-    if fit == "crop" and h != w:
-        s = min(h, w)
-        top, left = (h - s) // 2, (w - s) // 2
-        image = image[..., top : top + s, left : left + s]
-    elif fit == "stretch" and h != w:
-        # The shorter side decides, so that this too only ever makes pictures smaller.
-        s = min(size, h, w)
-        image = _reduced(image, (s, s), kernel)
-    h, w = image.shape[-2:]
-    if h * w == 1:
-        raise PictureError("A picture one pixel wide or high makes a target of one pixel with this fit; use pad.")
-    if max(h, w) > size:
-        scale = size / max(h, w)
-        image = _reduced(image, (max(1, round(h * scale)), max(1, round(w * scale))), kernel)
-        h, w = image.shape[-2:]
-    if h != w:
-        s = max(h, w)
-        left, top = (s - w) // 2, (s - h) // 2
-        image = F.pad(image, (left, s - w - left, top, s - h - top), mode="replicate")
-    return image.contiguous()
+    check_framing(resolution, size, framing)
+    picture = image if isinstance(image, Picture) else Picture(image, tuple(framings.fills(image)))
+
+    def resize(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
+        # A kernel with negative lobes overshoots at edges.
+        return downsample(pixels, size=shape, kernel=kernel).clamp(0, 1)
+
+    if framing != "pad" and min(picture.image.shape[-2:]) == 1:
+        raise PictureError(f'{name} is one pixel wide or high, of which {framing} leaves one pixel; use framing="pad".')
+    return framings.square(picture.image, size, framing, resize, picture.beyond)
 
 
-def check_fit(resolution: int, size: int, fit: str) -> None:
+def check_framing(resolution: int, size: int, framing: str) -> None:
     """Raises the ValueErrors of `fit_target` that do not depend on the picture."""
-    if fit not in FITS:
-        raise ValueError(f"There is no fit {fit!r}; choose one of {', '.join(FITS)}.")
+    framings.check_framing(framing)
     if size < 2:
         raise ValueError(f"A target size of {size} pixels is too small; choose 2 or more.")
     if size > resolution:
         raise ValueError(
             f"A target of {size} pixels is larger than the generator's {resolution}; choose {resolution} or less."
         )
-
-
-def _reduced(image: torch.Tensor, size: tuple[int, int], kernel: str) -> torch.Tensor:
-    # A kernel with negative lobes overshoots at edges.
-    return downsample(image, size=size, kernel=kernel).clamp(0, 1)

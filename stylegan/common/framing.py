@@ -16,6 +16,7 @@ FRAMING = "pad"
 # The middle grey, on which both a sprite's dark outline and its white glove stay visible.
 BACKGROUND = "#808080"
 
+_LONGEST = 8
 _Resize = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
@@ -44,8 +45,7 @@ def check_framing(framing: str) -> None:
 def composited(image: Image.Image, background: Colour = BACKGROUND) -> Tensor:
     """A picture "RGB" or "RGBA" over a background, as floats (1, 3, h, w) in [0, 1]."""
     if image.mode == "RGBA":
-        ground = tuple(int(level) for level in (parse_colour(background) * 255).round())
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (*ground, 255)), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*_levels(background), 255)), image)
     pixels = torch.from_numpy(np.array(image.convert("RGB")))
     return pixels.permute(2, 0, 1).unsqueeze(0).float() / 255
 
@@ -69,7 +69,7 @@ def fills(image: Tensor, alpha: Image.Image | None = None, background: Colour = 
     found: list[Tensor | None] = []
     for side in ((..., slice(None), 0), (..., 0, slice(None)), (..., slice(None), -1), (..., -1, slice(None))):
         if opacity is not None and (opacity[side] < 128).any():
-            found.append(torch.from_numpy(parse_colour(background)))
+            found.append(torch.tensor(_levels(background)) / 255)
             continue
         border = image[0][side]
         colour = border.median(1).values
@@ -107,6 +107,11 @@ def square(
         s = min(height, width) if enlarge else min(side, height, width)
         image = resize(image, (s, s))
     height, width = image.shape[-2:]
+    # Padded first, a picture of any size ends up at the same place to a fraction of a pixel. The square of a long line
+    # would not fit into memory.
+    if max(height, width) <= _LONGEST * min(height, width):
+        image = _padded(image, beyond)
+        height, width = image.shape[-2:]
     if max(height, width) > side or (enlarge and max(height, width) < side):
         scale = side / max(height, width)
         image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
@@ -121,6 +126,10 @@ def square_picture(picture: Image.Image, side: int, framing: str = FRAMING, back
     image = composited(picture, background)
     beyond = fills(image, picture.getchannel("A") if picture.mode == "RGBA" else None, background)
     return to_bytes(square(image, side, framing, _resized, beyond, enlarge=True)[0])
+
+
+def _levels(colour: Colour) -> tuple[int, ...]:
+    return tuple(int(level) for level in (parse_colour(colour) * 255).round())
 
 
 def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -51,6 +51,8 @@ class PictureError(ValueError):
 def pixel_limit() -> int:
     """How many pixels a picture may have: 67 million, or what the environment variable PULSE_MAX_PIXELS says.
 
+    Pillow's own limit of 178 million stays, however far this one is raised.
+
     Raises:
         ValueError: the variable is no whole number above 0.
     """
@@ -262,7 +264,7 @@ def _sentences(name: str, head: bytes | None) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise PictureError(f"{name} {verdict(head or b'?')}.") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has far too many pixels to be decoded; make it smaller first.") from error
+        raise PictureError(f"{name} has more pixels than Pillow ever decodes; make it smaller first.") from error
     except MemoryError as error:
         raise PictureError(f"{name} does not fit into memory; make it smaller first.") from error
     except Exception as error:  # a decoder meets damaged data with errors of many types

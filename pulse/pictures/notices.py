@@ -1,0 +1,87 @@
+"""What about a picture its owner should know, because no face can be found in it, or not the one that is meant."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+# Seen at this size, gaps between sprites are still there and the look around costs nothing.
+_LOOK = 1024
+
+
+def cut_margins(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """Cuts transparent margins where what shows is at most half as large as the canvas; with a note on it.
+
+    Narrower margins stay: a figure may be meant to stand in its frame, and a generator trained on such frames knows
+    them so.
+
+    Args:
+        image: "RGB" or "RGBA", not empty.
+    """
+    if image.mode != "RGBA":
+        return image, []
+    box = image.getchannel("A").getbbox()
+    if box is None:
+        return image, []
+    width, height = box[2] - box[0], box[3] - box[1]
+    if 2 * max(width, height) > max(image.size) or width * height < 2:
+        return image, []
+    note = f"Its transparent margins are cut: of {image.width}x{image.height} pixels, {width}x{height} show something."
+    return image.crop(box), [note]
+
+
+def notices(image: Image.Image) -> list[str]:
+    """Plain sentences about a picture, "RGB" or "RGBA", for which a face would say little."""
+    width, height = image.size
+    long, short = max(width, height), min(width, height)
+    ranges: list[tuple[int, int]] = list(image.getextrema())  # type: ignore[arg-type]
+    if all(low == high for low, high in ranges):
+        return ["It is of one colour, which any plain face fits; the answer says nothing."]
+    if short == 1:
+        return [f"It is a line of {width}x{height} pixels, of which a square shows next to nothing."]
+    cells = _cells(image)
+    if cells:
+        return [f"It looks like a sheet of {cells} sprites, which are searched as one; cut it first."]
+    if long >= 4 * short:
+        return [f"It is {long / short:.0f} times as long as it is wide, so a square shows little of it; crop it first."]
+    return []
+
+
+def _cells(image: Image.Image) -> int:
+    """How many sprites of about one size stand apart in rows and columns; 0 if this looks like one picture."""
+    if max(image.size) > _LOOK:
+        image = image.reduce(-(-max(image.size) // _LOOK))
+    shown = _shown(np.asarray(image))
+    across, down = _runs(np.any(shown, 0)), _runs(np.any(shown, 1))
+    count = len(across) * len(down)
+    if count < 3 or not _alike(across) or not _alike(down):
+        return 0
+    filled = sum(bool(shown[top:bottom, left:right].any()) for top, bottom in down for left, right in across)
+    # Two figures side by side, or the dots of a face, are no sheet: nearly every place of a sheet's grid is taken, and
+    # sprites are about as high as they are wide.
+    aspect = np.median([b - a for a, b in across]) / np.median([b - a for a, b in down])
+    return filled if filled >= 3 and filled >= 0.75 * count and 0.4 < aspect < 2.5 else 0
+
+
+def _shown(pixels: np.ndarray) -> np.ndarray:
+    """Where something is: what is not transparent, or in an opaque picture not of its corners' colour."""
+    if pixels.shape[2] == 4 and pixels[..., 3].min() < 8:
+        return pixels[..., 3] >= 8
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1], :3].astype(int)
+    if np.ptp(corners, axis=0).max() > 8:
+        return np.ones(pixels.shape[:2], bool)
+    return np.abs(pixels[..., :3].astype(int) - corners[0]).max(-1) > 24
+
+
+def _runs(line: Any) -> list[tuple[int, int]]:
+    """Where a line of booleans is true: (start, end) of each stretch."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _alike(runs: Sequence[tuple[int, int]]) -> bool:
+    lengths = np.array([end - start for start, end in runs])
+    middle = float(np.median(lengths))
+    # A sprite of a sheet has a few pixels at least.
+    return middle >= 6 and bool((np.abs(lengths - middle) <= 0.4 * middle).mean() >= 0.75)
