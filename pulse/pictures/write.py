@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image, PngImagePlugin
 
+from stylegan.common.console import printable
 from stylegan.common.files import whole_file
-from stylegan.common.ownership import check_replaceable, file_text, printable, software
+from stylegan.common.ownership import check_replaceable, file_text, software
 from stylegan.common.pixels import to_pil
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from stylegan.common.console import printable
+
 MAX_TEXT = 1 << 20
 _MAX_HEADER = 4 << 20
 _MAX_CHUNKS = 200_000
@@ -80,11 +82,6 @@ def check_replaceable(path: str | os.PathLike[str], *, overwrite: bool = False, 
         raise ValueError(
             f"{name} is a result of another request; choose another name, or give the option overwrite to replace it."
         )
-
-
-def printable(name: object) -> str:
-    """A name from outside, safe for a terminal: control characters and lone surrogates are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
 
 
 def _is_ours(text: dict[str, str]) -> bool:

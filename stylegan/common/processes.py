@@ -47,6 +47,11 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
             result = waiting.pop(0).result()
             waiting += [pool.submit(function, job) for job in islice(rest, 1)]
             yield result
+    except BaseException:
+        # Shutting down waits for the jobs in hand, whose results nobody wants any more.
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+from stylegan.common.console import printable
 from stylegan.common.files import write_tensors
-from stylegan.common.ownership import MAX_TEXT, check_replaceable, file_text, printable, software
+from stylegan.common.ownership import MAX_TEXT, check_replaceable, file_text, software
 
 
 def _png(path: Path, **text: str) -> Path:
