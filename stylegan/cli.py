@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stylegan.common import console
+from stylegan.training.command import add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,85 +63,7 @@ def _app() -> Any:
         """Draws pictures of a generator on one sheet."""
         return _sample(source, output, which, count, columns, seed, truncation, label, overwrite)
 
-    @app.command()
-    def train(
-        data: Annotated[str, typer.Argument(help="A folder or a zip of pictures, or the word portraits.")],
-        output: Annotated[Path, option("--output", "-o", help="Folder of the run; continued if it holds one.")],
-        resolution: Annotated[int | None, option(help="A power of two.", show_default="by the pictures")] = None,
-        fit: Annotated[str, option(help="Of pictures that are not square: crop to the middle, or pad.")] = "crop",
-        background: Annotated[str, option(help="Behind transparent pixels and around padded pictures.")] = "white",
-        cond: Annotated[bool, option("--cond", help="The names of the sub-folders are labels to learn.")] = False,
-        mirror: Annotated[bool, option("--mirror", help="Left and right may change places.")] = False,
-        aug: Annotated[str | None, option(help="ada, fixed or none.", show_default="ada")] = None,
-        aug_p: Annotated[float | None, option(help="Probability: of fixed, or to begin with.")] = None,
-        aug_kimg: Annotated[float | None, option(help="ada goes from 0 to 1 in so many thousand pictures.")] = None,
-        batch: Annotated[int | None, option(help="Pictures a step.", show_default="16; 32 on a GPU")] = None,
-        kimg: Annotated[float, option(help="Length of the run in thousands of pictures.")] = 5000,
-        minutes: Annotated[float | None, option(help="Stop after so many minutes; continue later.")] = None,
-        gamma: Annotated[float | None, option(help="Weight of R1.", show_default="by size")] = None,
-        learning_rate: Annotated[float | None, option(help="Of Adam.", show_default="0.002")] = None,
-        path_length: Annotated[float | None, option(help="Its weight.", show_default="0; 2 on a GPU")] = None,
-        channels: Annotated[int | None, option(help="Most feature maps of a layer.")] = None,
-        half_resolutions: Annotated[int | None, option(help="How many of the largest run in sixteen bits.")] = None,
-        seed: Annotated[int | None, option(help="Of everything random.", show_default="0")] = None,
-        start: Annotated[str | None, option(help="A checkpoint to begin with, of this or a smaller size.")] = None,
-        count: Annotated[int, option(help="How many portraits to render.", min=1)] = 4096,
-        warm_start: Annotated[float, option(help="First teach portraits by regression, for so many kimg.")] = 0,
-        device: Annotated[str | None, option(help="cpu or cuda.", show_default="cuda if there is one")] = None,
-        grid_every: Annotated[float, option(help="Thousand pictures between two grids; 0 for none.")] = 4,
-        metrics_every: Annotated[float, option(help="The same for the distance to the real ones.")] = 20,
-        metric_pictures: Annotated[int, option(help="How many that compares.", min=2)] = 2048,
-        save_minutes: Annotated[float, option(help="Minutes between two saves.")] = 5,
-        log_steps: Annotated[int, option(help="Steps between two lines of log.jsonl.", min=1)] = 50,
-        features: Annotated[str | None, option(help="package.module:function, for FID and KID.")] = None,
-        tensorboard: Annotated[bool, option(help="Curves for TensorBoard.")] = True,
-    ) -> int:
-        """Trains a StyleGAN2 on your own pictures; an ended run is continued by the same command.
-
-        With several GPUs: torchrun --nproc-per-node 4 --no-python stylegan train ...
-        """
-        import torch
-
-        from stylegan.training.command import Request, run
-
-        asked = {
-            "resolution": resolution,
-            "mirror": mirror or None,
-            "augment": aug,
-            "augment_p": aug_p,
-            "ada_kimg": aug_kimg,
-            "batch_size": batch,
-            "r1_gamma": gamma,
-            "learning_rate": learning_rate,
-            "pl_weight": path_length,
-            "channel_max": channels,
-            "num_fp16_res": half_resolutions,
-            "seed": seed,
-        }
-        given = {name: value for name, value in asked.items() if value is not None}
-        return run(
-            Request(
-                data,
-                output,
-                device or ("cuda" if torch.cuda.is_available() else "cpu"),
-                given,
-                kimg=kimg,
-                minutes=minutes,
-                save_minutes=save_minutes,
-                log_steps=log_steps,
-                grid_kimg=grid_every,
-                metric_kimg=metrics_every,
-                metric_pictures=metric_pictures,
-                start=start,
-                fit=fit,
-                background=background,
-                labelled=cond,
-                portraits=count,
-                warm_start_kimg=warm_start,
-                features=features,
-                tensorboard=tensorboard,
-            )
-        )
+    add_commands(app)
 
     @app.command()
     def models() -> int:

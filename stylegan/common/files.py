@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,43 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 class DiskFullError(OSError):
     """The disk, or the user's share of it, has no room left; whatever is written next will fail too."""
+
+    def __str__(self) -> str:
+        return str(self.args[-1])
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that a disk, or the user's share of it, has no room left."""
+    return error.errno in _FULL
+
+
+def check_room(folder: str | os.PathLike[str], needed: int, what: str) -> None:
+    """Raises DiskFullError, in one sentence, if a folder has less room than is going to be written.
+
+    Args:
+        folder: must exist.
+        needed: bytes.
+        what: what they are for, in the plural, as the subject of the sentence.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFullError(
+            errno.ENOSPC,
+            f"{what} take {megabytes(needed)} and the disk of {folder} has {megabytes(free)} left; free some space or"
+            " choose another folder",
+        )
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes in words.
+
+    >>> megabytes(1_234_567), megabytes(345), megabytes(5_000_000_000)
+    ('1.2 MB', '0.3 kB', '5.0 GB')
+    """
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"
 
 
 @contextmanager
@@ -78,7 +116,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: dict[str, "Tensor"], me
 
 def _told(error: OSError, path: Path, part: Path | None) -> OSError:
     """The same error, saying which file cannot be written; errors that name another file are left as they are."""
-    if error.errno in _FULL:
+    if is_full(error):
         return DiskFullError(error.errno, f"{path} cannot be written because the disk is full; free some space")
     names = {str(path), str(path.parent), None if part is None else str(part)}
     if error.errno is None or (error.filename is not None and str(error.filename) not in names):

@@ -102,6 +102,24 @@ def read(
     return _read(source, printable(str(name or "The picture")), limit, largest, notes)
 
 
+def size(source: BinaryIO, *, name: str, limit: int | None = None) -> tuple[int, int]:
+    """The width and height that the header of a picture tells, before it is turned upright; nothing is decoded.
+
+    Args:
+        source: a binary file that can seek.
+        name: what errors call the picture.
+        limit: as of `read`.
+
+    Raises:
+        PictureError: as of `read`; whether the pixels can be decoded is not known yet.
+    """
+    name, limit = printable(name), pixel_limit() if limit is None else limit
+    with _checked(source, name, limit) as image:
+        if image.width * image.height > limit:
+            raise PictureError(_too_large(name, image.width, image.height, limit))
+        return image.width, image.height
+
+
 def from_pillow(image: Image.Image, *, name: str = "The picture", limit: int | None = None) -> Image.Image:
     """A Pillow image of any mode as `read` returns pictures; `image` stays as it is.
 
@@ -131,6 +149,13 @@ def _is_empty(image: Image.Image) -> bool:
 
 
 def _read(file: BinaryIO, name: str, limit: int, largest: int | None, notes: list[str]) -> Image.Image:
+    with _checked(file, name, limit) as image:
+        return _not_empty(_first_that_shows(image, name, limit, largest, notes), name)
+
+
+@contextlib.contextmanager
+def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
+    """A picture that is open but not decoded, and may be decoded as far as its headers tell."""
     file.seek(0)
     head = file.read(HEAD)
     size = file.seek(0, os.SEEK_END)
@@ -146,7 +171,7 @@ def _read(file: BinaryIO, name: str, limit: int, largest: int | None, notes: lis
         _check_before_opening(file, head, name, limit)
         with Image.open(file, formats=_formats()) as image:
             _check_before_decoding(image, file, name, limit)
-            return _not_empty(_first_that_shows(image, name, limit, largest, notes), name)
+            yield image
 
 
 def _first_that_shows(image: Any, name: str, limit: int, largest: int | None, notes: list[str]) -> Image.Image:

@@ -1,16 +1,16 @@
 """Adaptive discriminator augmentation (Karras et al. 2020, Training Generative Adversarial Networks with Limited Data).
 
-With few pictures a discriminator learns them by heart. So it never sees a picture as it is, real or generated, but
-turned, moved, stretched and recoloured at random: each transformation strikes with the same probability p. As long as
-p is below about 0.8 the generator cannot gain by drawing augmented pictures, because the distribution of the augmented
-tells that of the plain ones (section 3.1); and p need be no larger than what keeps the discriminator from overfitting.
+With few pictures a discriminator learns them by heart. So all pictures that it sees, real and generated, are turned,
+moved, stretched and recoloured at random, each transformation with the same probability p. While p is below about 0.8
+the generator gains nothing by drawing augmented pictures, because the distribution of augmented pictures determines
+that of plain ones (section 3.1). p is kept just large enough to stop the overfitting.
 
 Here are the three groups that helped in the paper's figure 4, with the parameters of its appendix B: pixel blitting,
-general geometry, colour. The first is done by picking pixels, and loses nothing; the second by bilinear look-up at
-twice the resolution between a pair of low-pass filters, as in the appendix.
+general geometry, colour. Blitting picks pixels and loses nothing. Geometry is a bilinear look-up at twice the
+resolution between two low-pass filters.
 
-Gradients of first order pass. grid_sample has none of second order, and none is needed: R1 is taken with respect to
-the augmented pictures, which are what the discriminator sees.
+The augmentation can be differentiated once. grid_sample has no second derivative, and R1 needs none: it is taken with
+respect to the augmented pictures.
 """
 
 from math import log, pi, sqrt
@@ -42,25 +42,30 @@ _MARGIN = len(_SYM6) // 2
 _LEAD = (len(_SYM6) - 1) / 2 - float((_SYM6 * torch.arange(len(_SYM6))).sum() / _SYM6.sum())
 
 
-def augment(pictures: Tensor, p: float) -> Tensor:
-    """Pictures (N, 3, R, R) in [-1, 1], each transformation applied to each with probability p; 0 leaves them be."""
+def augment(pictures: Tensor, p: float, rng: torch.Generator) -> Tensor:
+    """Pictures (N, 3, R, R) in [-1, 1], each transformed by each transformation with probability p.
+
+    Args:
+        pictures: on the device of `rng`.
+        p: from 0, which returns the pictures as they are, to 1.
+        rng: what the transformations are drawn from.
+    """
     if p <= 0:
         return pictures
     n, _, resolution, _ = pictures.shape
-    device = pictures.device
-    pictures = blit(pictures, *random_blits(n, resolution, p, device))
-    pictures = warp(pictures, random_warps(n, p, device))
-    return recolour(pictures, random_colours(n, p, device))
+    pictures = blit(pictures, *random_blits(n, resolution, p, rng))
+    pictures = warp(pictures, random_warps(n, p, rng))
+    return recolour(pictures, random_colours(n, p, rng))
 
 
 class AdaptiveProbability(nn.Module):
-    """p, steered so that the share of overfitting r_t = E[sign(D(real))] stays near a target (section 3.3).
+    """p, steered so that the overfitting r_t = E[sign(D(real))] stays near a target (section 3.3).
 
     Args:
         p: the first probability.
         target: of r_t.
         kimg: thousands of pictures in which p can go from 0 to 1.
-        interval: steps between two changes.
+        interval: steps between two changes of p.
     """
 
     def __init__(self, p: float = 0.0, target: float = 0.6, kimg: float = 500.0, interval: int = 4) -> None:
@@ -77,7 +82,7 @@ class AdaptiveProbability(nn.Module):
 
     @torch.no_grad()
     def update(self, mean_sign: Tensor, batch_size: int) -> None:
-        """Take note of the mean sign of a step's logits of real pictures; every `interval` steps, move p."""
+        """Adds the mean sign of a step's logits of real pictures; moves p every `interval` steps."""
         self.signs += mean_sign
         self.steps += 1
         if int(self.steps) == self.interval:
@@ -88,35 +93,36 @@ class AdaptiveProbability(nn.Module):
             self.steps.zero_()
 
 
-def random_blits(n: int, resolution: int, p: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def random_blits(n: int, resolution: int, p: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Mirrorings (n,) of 0 or 1, quarter turns (n,) from 0 to 3, and shifts (n, 2) in pixels, up to an eighth."""
-    flips = _struck(torch.randint(2, (n,), device=device), 0, p)
-    turns = _struck(torch.randint(4, (n,), device=device), 0, p)
-    shifts = ((torch.rand(n, 2, device=device) * 2 - 1) * 0.125 * resolution).round().long()
-    return flips, turns, _struck(shifts, 0, p)
+    flips = _with_probability(torch.randint(2, (n,), generator=rng, device=rng.device), 0, p, rng)
+    turns = _with_probability(torch.randint(4, (n,), generator=rng, device=rng.device), 0, p, rng)
+    shifts = ((torch.rand(n, 2, generator=rng, device=rng.device) * 2 - 1) * 0.125 * resolution).round().long()
+    return flips, turns, _with_probability(shifts, 0, p, rng)
 
 
-def random_warps(n: int, p: float, device: torch.device) -> Tensor:
+def random_warps(n: int, p: float, rng: torch.Generator) -> Tensor:
     """Scalings, rotations and fractional shifts as matrices (n, 3, 3) on coordinates (x, y, 1) in [-1, 1]."""
     # Two rotations, before and after the change of aspect, are together as likely as each other transformation.
     p_rotation = 1 - sqrt(1 - p)
-    matrix = _scales(_log_normal(n, 0.2, p, device), inverse=False)
-    matrix = _rotations(_angle(n, p_rotation, device)) @ matrix
-    matrix = _scales(_log_normal(n, 0.2, p, device), inverse=True) @ matrix
-    matrix = _rotations(_angle(n, p_rotation, device)) @ matrix
+    matrix = _scales(_log_normal(n, 0.2, p, rng), inverse=False)
+    matrix = _rotations(_angle(n, p_rotation, rng)) @ matrix
+    matrix = _scales(_log_normal(n, 0.2, p, rng), inverse=True) @ matrix
+    matrix = _rotations(_angle(n, p_rotation, rng)) @ matrix
     # An eighth of the width, which is 2 in these coordinates.
-    return _shifts(_struck(torch.randn(n, 2, device=device) * 0.25, 0, p)) @ matrix
+    return _shifts(_with_probability(torch.randn(n, 2, generator=rng, device=rng.device) * 0.25, 0, p, rng)) @ matrix
 
 
-def random_colours(n: int, p: float, device: torch.device) -> Tensor:
+def random_colours(n: int, p: float, rng: torch.Generator) -> Tensor:
     """Brightness, contrast, luma flip, hue and saturation as matrices (n, 4, 4) on colours (r, g, b, 1) in [-1, 1]."""
+    device = rng.device
     grey = torch.ones(3, 3, device=device) / 3
     eye = torch.eye(3, device=device)
-    offset = _struck(torch.randn(n, device=device) * 0.2, 0, p)
-    contrast = _log_normal(n, 0.5, p, device)
-    flip = _struck(torch.randint(2, (n,), device=device), 0, p)
-    angle = _angle(n, p, device)
-    saturation = _log_normal(n, 1.0, p, device)
+    offset = _with_probability(torch.randn(n, generator=rng, device=rng.device) * 0.2, 0, p, rng)
+    contrast = _log_normal(n, 0.5, p, rng)
+    flip = _with_probability(torch.randint(2, (n,), generator=rng, device=rng.device), 0, p, rng)
+    angle = _angle(n, p, rng)
+    saturation = _log_normal(n, 1.0, p, rng)
     # Rodrigues' rotation about the grey axis v: cos(t) I + sin(t) [v]x + (1 - cos(t)) v v'.
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / sqrt(3)
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
@@ -205,18 +211,18 @@ def _reflected(position: Tensor, size: int) -> Tensor:
     return torch.where(position > size - 1, 2 * (size - 1) - position, position)
 
 
-def _struck(drawn: Tensor, neutral: float, p: float) -> Tensor:
+def _with_probability(drawn: Tensor, neutral: float, p: float, rng: torch.Generator) -> Tensor:
     """The drawn values for a share p of the pictures, and the neutral one for the others."""
-    strikes = torch.rand(len(drawn), device=drawn.device) < p
+    strikes = torch.rand(len(drawn), generator=rng, device=rng.device) < p
     return torch.where(strikes.view(-1, *[1] * (drawn.ndim - 1)), drawn, torch.full_like(drawn, neutral))
 
 
-def _log_normal(n: int, octaves: float, p: float, device: torch.device) -> Tensor:
-    return _struck((torch.randn(n, device=device) * octaves * log(2)).exp(), 1, p)
+def _log_normal(n: int, octaves: float, p: float, rng: torch.Generator) -> Tensor:
+    return _with_probability((torch.randn(n, generator=rng, device=rng.device) * octaves * log(2)).exp(), 1, p, rng)
 
 
-def _angle(n: int, p: float, device: torch.device) -> Tensor:
-    return _struck((torch.rand(n, device=device) * 2 - 1) * pi, 0, p)
+def _angle(n: int, p: float, rng: torch.Generator) -> Tensor:
+    return _with_probability((torch.rand(n, generator=rng, device=rng.device) * 2 - 1) * pi, 0, p, rng)
 
 
 def _scales(scale: Tensor, inverse: bool) -> Tensor:

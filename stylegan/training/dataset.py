@@ -1,45 +1,40 @@
-"""The pictures of a run: read once from a folder or a zip, cut square, made one size, and kept as bytes.
+"""The pictures of a run: read once, made square, made one size, and kept as bytes in the run's folder.
 
-What is trained on lies in the run's folder as `pictures.npy`, (N, 3, R, R) uint8 and memory-mapped, with
-`pictures.json` beside it: a run that is continued finds the very same pictures, whatever has become of their source.
+They are `pictures.npy`, (N, 3, R, R) uint8, with `pictures.json` beside it. A run that is continued finds the very same
+pictures, whatever has become of their source.
 """
 
-import contextlib
-import io
 import json
-import os
-import warnings
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor, ImageOps
 from torch import Tensor
 
+from stylegan.common import pictures
+from stylegan.common.files import check_room, whole_file, write_text
+from stylegan.common.framing import check_framing, parse_colour, square_picture
+from stylegan.common.pictures import PictureError
 from stylegan.common.progress import progress
-
-FITS = ("crop", "pad")
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".tga")
-# Formats that are pixels (Pillow reads MPO as JPEG); it would run a program on PostScript.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "TGA")
-_MAX_PIXELS = 100_000_000
-_MAX_BYTES = 500_000_000
+from stylegan.training.options import PictureOptions
+from stylegan.training.picture_files import Found, PictureFile, find
+from stylegan.training.state import link
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Pictures in memory or memory-mapped.
 
-    Args:
-        pictures: (N, 3, R, R) uint8.
-        classes: names of the labels; empty where there are none.
-        labels: (N,) the class of each picture.
-        latents: (N, z_dim), where it is known which latent stands for which picture.
-        skipped: files that could not be read, with the reason.
+    pictures: (N, 3, R, R) uint8.
+    classes: names of the labels; empty where there are none.
+    labels: (N,) the class of each picture.
+    latents: (N, z_dim), where it is known which latent stands for which picture.
+    skipped: files that could not be read, with the reason.
+    others: how many files were no pictures by their ending, for each ending.
     """
 
     pictures: np.ndarray
@@ -47,6 +42,7 @@ class Dataset:
     labels: Tensor | None = None
     latents: Tensor | None = None
     skipped: tuple[str, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -72,19 +68,35 @@ class Dataset:
         return torch.nn.functional.one_hot(self.labels[index], self.c_dim).float()
 
 
-def to_signed(pictures: Tensor) -> Tensor:
-    """uint8 pictures as floats in [-1, 1], channels_last."""
-    return (pictures.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
 def kept(folder: Path) -> Dataset | None:
-    """The pictures that a run's folder holds already; None where it holds none."""
+    """The pictures that a run's folder holds; None where it holds none.
+
+    Raises:
+        ValueError: if they are damaged.
+    """
     if not (folder / "pictures.json").exists():
         return None
-    told = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
-    labels = None if told["labels"] is None else torch.tensor(told["labels"])
-    pictures = np.load(folder / "pictures.npy", mmap_mode="r")
-    return Dataset(pictures, tuple(told["classes"]), labels, skipped=tuple(told["skipped"]))
+    try:
+        told = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        labels = None if told["labels"] is None else torch.tensor(told["labels"])
+        # A file shorter than its header says is refused here, so that no later access can fault.
+        table = np.load(folder / "pictures.npy", mmap_mode="r")
+        others = tuple((ending, count) for ending, count in told.get("others", []))
+        return Dataset(table, tuple(told["classes"]), labels, skipped=tuple(told["skipped"]), others=others)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The pictures that {folder} keeps are damaged; remove its pictures.json, and they are read again."
+        ) from error
+
+
+def take_over(origin: Path, folder: Path) -> Dataset | None:
+    """Gives a folder the pictures that another run's folder holds; None where that holds none."""
+    if kept(origin) is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("pictures.npy", "pictures.json"):
+        link(origin / name, folder / name)
+    return kept(folder)
 
 
 def read(
@@ -92,170 +104,118 @@ def read(
     folder: Path,
     resolution: int | None = None,
     largest: int = 256,
-    fit: str = "crop",
-    background: str = "white",
-    labelled: bool = False,
+    options: PictureOptions | None = None,
 ) -> Dataset:
-    """Read all pictures of a source into the run's folder.
+    """Reads all pictures of a source into the run's folder.
 
-    Pictures are turned upright as their EXIF says, laid over `background` where they are transparent, made square and
-    reduced (or enlarged) to `resolution`. Of an animation the first frame is taken. Files that cannot be read are
-    passed over and named in `skipped`.
+    Each picture is read and made square as for a search (`stylegan.common.framing`), so that a search with the same
+    framing and background looks for the training picture. Files that cannot be read are named in `skipped`.
 
     Args:
         source: a folder, with its sub-folders, or a zip file.
         folder: of the run.
-        resolution: a power of two from 8; None for the largest that is not above the median of the pictures' shorter
-            sides, nor above `largest`.
+        resolution: a power of two from 8; None for the largest that is neither above the median of the pictures'
+            shorter sides nor above `largest`.
         largest: see `resolution`.
-        fit: "crop" cuts to the square in the middle; "pad" keeps all and fills up with `background`.
-        background: a colour name or "#rrggbb".
-        labelled: the name of the first sub-folder is the label of what lies in it.
+        options: how pictures are read.
 
     Raises:
-        ValueError: if there is no such source, no readable picture in it, or with `labelled` a picture outside of
-            sub-folders or fewer than two of those.
+        ValueError: if there is no such source or no readable picture in it; or, with labels, if a picture is outside of
+            sub-folders or there is only one of those.
+        DiskFullError: if there is no room for the pictures.
     """
-    if fit not in FITS:
-        raise ValueError(f"There is no fit {fit!r}; choose one of {', '.join(FITS)}.")
-    try:
-        ground = ImageColor.getrgb(background)[:3]
-    except ValueError:
-        raise ValueError(f"There is no colour {background!r}; write a name such as white, or #rrggbb.") from None
+    options = options or PictureOptions()
+    check_framing(options.framing)
+    parse_colour(options.background)
     if resolution is not None and (resolution < 8 or resolution & (resolution - 1)):
         raise ValueError(f"A resolution of {resolution} px cannot be trained; give a power of two from 8 upwards.")
-    with contextlib.ExitStack() as stack:
-        files = _files(source, stack)
-        sizes, skipped = _sizes(files)
+    with find(source) as found:
+        sizes, skipped = _sizes(found)
         if not sizes:
-            what = f"none of its {len(files)} can be read, {skipped[0]}" if skipped else "no file with such an ending"
+            what = f"none of its {len(found.files)} can be read, {skipped[0]}" if found.files else "no file ends so"
             raise ValueError(f"{source} holds no pictures ({what}); give a folder or a zip with PNG or JPEG files.")
         if resolution is None:
-            median = float(np.median([min(size) for size in sizes.values()]))
+            median = float(np.median([min(size) for _, size in sizes]))
             resolution = int(min(largest, 2 ** np.floor(np.log2(max(median, 8)))))
-        classes = _classes(source, list(sizes)) if labelled else ()
+        names = [file.name for file, _ in sizes]
+        classes = _classes(source, names) if options.labelled else ()
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / "pictures.npy.part"
-        found: list[str] = []
-        shape = (len(sizes), 3, resolution, resolution)
-        table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
-        with progress("Reading pictures", len(sizes)) as advance:
-            for name in sizes:
+        needed = len(sizes) * 3 * resolution**2
+        check_room(folder, needed, f"{len(sizes)} pictures of {resolution} px")
+        good: list[str] = []
+        with _table(folder / "pictures.npy", resolution) as rows, progress("Reading pictures", len(sizes)) as advance:
+            for file, _ in sizes:
                 try:
-                    picture = _square(_upright(files[name], ground), resolution, fit, ground)
-                    table[len(found)] = np.asarray(picture).transpose(2, 0, 1)
-                    found.append(name)
+                    picture = _square(file, resolution, options)
                 except Exception as error:  # a decoder meets damaged data with errors of many types
-                    skipped.append(f"{name}: {_reason(error)}")
+                    skipped.append(_sentence(file.name, error))
+                else:
+                    rows.append(picture)
+                    good.append(file.name)
                 advance(1)
-    if not found:
-        beside.unlink()
-        raise ValueError(f"{source} holds no pictures (none can be read, {skipped[0]}); give some that can be.")
-    _keep(folder, beside, table, len(found))
-    labels = [classes.index(PurePosixPath(name).parts[0]) for name in found] if classes else None
-    told = {"classes": classes, "labels": labels, "skipped": skipped, "files": found, "fit": fit}
-    part = folder / "pictures.json.part"
-    part.write_text(json.dumps(told), encoding="utf-8")
-    os.replace(part, folder / "pictures.json")
+            if not good:
+                raise ValueError(f"{source} holds no pictures (none can be read, {skipped[0]}); give some that can be.")
+    labels = [classes.index(PurePosixPath(name).parts[0]) for name in good] if classes else None
+    told = asdict(options) | {
+        "classes": classes,
+        "labels": labels,
+        "skipped": skipped,
+        "others": list(found.others.items()),
+        "files": good,
+    }
+    write_text(folder / "pictures.json", json.dumps(told))
     dataset = kept(folder)
     assert dataset is not None
     return dataset
 
 
-def _keep(folder: Path, beside: Path, table: Any, count: int) -> None:
-    """Give the finished table its name, without the rows of pictures that turned out unreadable."""
-    table.flush()
-    if count < len(table):
-        rows = np.array(table[:count])
-        with beside.open("wb") as file:
-            np.save(file, rows)
-    os.replace(beside, folder / "pictures.npy")
+class _Rows:
+    """Rows that are added to a .npy file by ordinary writes: a memory map would fault on a full disk."""
+
+    def __init__(self, file: BinaryIO, resolution: int) -> None:
+        self._file = file
+        self._shape = (3, resolution, resolution)
+        self.count = 0
+        self.write_header()
+
+    def append(self, row: Tensor) -> None:
+        """Adds a picture (3, R, R) of uint8."""
+        self._file.write(row.contiguous().numpy().tobytes())
+        self.count += 1
+
+    def write_header(self) -> None:
+        # numpy leaves room in the header for a first dimension of any length.
+        self._file.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
 
-def _files(source: Path, stack: contextlib.ExitStack) -> dict[str, Callable[[], io.BytesIO]]:
-    """For each file that may be a picture: its name within the source, with slashes, and a way to read it."""
-    if source.is_dir():
-        paths = sorted(Path(where) / name for where, _, names in os.walk(source) for name in names)
-        return {p.relative_to(source).as_posix(): _reader(p) for p in paths if _is_picture(p.relative_to(source))}
-    if not source.is_file():
-        raise ValueError(f"There is no folder or file {source}; check the path.")
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(source))
-    except (zipfile.BadZipFile, OSError):
-        raise ValueError(f"{source} is no folder and no zip file; give one of these, with pictures in it.") from None
-    members = sorted(archive.infolist(), key=lambda member: member.filename)
-    return {m.filename: _member_reader(archive, m) for m in members if _is_picture(PurePosixPath(m.filename))}
+@contextmanager
+def _table(path: Path, resolution: int) -> Iterator[_Rows]:
+    with whole_file(path) as part, part.open("wb") as file:
+        rows = _Rows(file, resolution)
+        yield rows
+        rows.write_header()
 
 
-def _is_picture(name: Path | PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.parts)
-    return name.suffix.lower() in _ENDINGS and not hidden
-
-
-def _reader(path: Path) -> Callable[[], io.BytesIO]:
-    def read_file() -> io.BytesIO:
-        if not path.is_file():
-            raise ValueError("it is no regular file")
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"it has more than {_MAX_BYTES // 1_000_000} MB")
-        return io.BytesIO(path.read_bytes())
-
-    return read_file
-
-
-def _member_reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], io.BytesIO]:
-    def read_member() -> io.BytesIO:
-        # The size that the directory tells is where zipfile stops reading, whatever the data would unpack to.
-        if member.file_size > _MAX_BYTES:
-            raise ValueError(f"it has more than {_MAX_BYTES // 1_000_000} MB")
-        return io.BytesIO(archive.read(member))
-
-    return read_member
-
-
-def _sizes(files: dict[str, Callable[[], io.BytesIO]]) -> tuple[dict[str, tuple[int, int]], list[str]]:
-    """Width and height of each picture, from its header; and those without a readable one."""
-    sizes, skipped = {}, []
-    for name, reader in files.items():
+def _sizes(found: Found) -> tuple[list[tuple[PictureFile, tuple[int, int]]], list[str]]:
+    """The pictures with their width and height, from their headers; and the files without a readable one."""
+    sizes, skipped = [], list(found.unreadable)
+    for file in found.files:
         try:
-            with _opened(reader) as image:
-                sizes[name] = image.size
+            with file.open() as opened:
+                sizes.append((file, pictures.size(opened, name=file.name)))
         except Exception as error:  # a decoder meets damaged data with errors of many types
-            skipped.append(f"{name}: {_reason(error)}")
+            skipped.append(_sentence(file.name, error))
     return sizes, skipped
 
 
-@contextlib.contextmanager
-def _opened(reader: Callable[[], io.BytesIO]) -> Any:
-    with warnings.catch_warnings():
-        # Pillow warns about large pictures below our own limit, which is checked right after.
-        warnings.simplefilter("ignore")
-        with Image.open(reader(), formats=_FORMATS) as image:
-            if not 0 < image.width * image.height <= _MAX_PIXELS:
-                raise ValueError(f"it has {image.width} by {image.height} pixels, more than can be read safely")
-            yield image
-
-
-def _upright(reader: Callable[[], io.BytesIO], ground: tuple[int, ...]) -> Image.Image:
-    with _opened(reader) as image:
-        image.load()
-        # A damaged EXIF block says nothing about the pixels.
-        with contextlib.suppress(Exception):
-            image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I;16") or image.mode == "I":
-            # Sixteen bits a pixel, which Pillow's own conversion would clip to eight.
-            return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)).convert("RGB")
-        if image.has_transparency_data:
-            over = image.convert("RGBA")
-            return Image.alpha_composite(Image.new("RGBA", over.size, (*ground, 255)), over).convert("RGB")
-        return image.convert("RGB")
-
-
-def _square(image: Image.Image, resolution: int, fit: str, ground: tuple[int, ...]) -> Image.Image:
-    size = (resolution, resolution)
-    if fit == "pad":
-        return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=ground)
-    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+def _square(file: PictureFile, resolution: int, options: PictureOptions) -> Tensor:
+    # Only padding keeps the longer side, so only there does its length say what may be left out in decoding.
+    largest = 4 * resolution if options.framing == "pad" else None
+    with file.open() as opened:
+        picture = pictures.read(opened, name=file.name, largest=largest)
+    return square_picture(picture, resolution, options.framing, options.background)
 
 
 def _classes(source: Path, names: Sequence[str]) -> tuple[str, ...]:
@@ -266,13 +226,12 @@ def _classes(source: Path, names: Sequence[str]) -> tuple[str, ...]:
         )
     classes = tuple(sorted({PurePosixPath(name).parts[0] for name in names}))
     if len(classes) < 2:
-        raise ValueError(f"{source} holds one sub-folder of pictures, and so one label; train without labels.")
+        raise ValueError(f"{source} has one sub-folder of pictures, and so one label; train without labels.")
     return classes
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValueError) and str(error).startswith("it "):
+def _sentence(name: str, error: Exception) -> str:
+    if isinstance(error, PictureError):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return "it is damaged or of an unknown format"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
+    return f"{name} cannot be read ({reason})."

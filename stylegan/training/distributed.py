@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them: each on its part of every batch."""
+"""Several processes, started by torchrun, that train one network, each on its part of every batch."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,10 @@ from torch import Tensor, distributed, nn
 
 @contextmanager
 def processes(device: str) -> Iterator[str]:
-    """Joins the processes that torchrun started, if it did; yields this process's device.
+    """Joins the processes of torchrun, if there are any; yields this process's device.
 
-    "cuda" becomes the GPU of the process's number on its machine. They talk by NCCL on GPUs and by gloo on CPUs.
+    "cuda" becomes the GPU of the process's number on its machine. The processes exchange tensors by NCCL on
+    GPUs and by gloo on CPUs.
     """
     if "WORLD_SIZE" not in os.environ or distributed.is_initialized():
         yield device
@@ -39,7 +40,7 @@ def world_size() -> int:
 
 @contextmanager
 def rank_zero_first() -> Iterator[None]:
-    """The block is run by process 0, and by the others when that is through."""
+    """Process 0 runs the block first, and then the others do."""
     if rank() > 0:
         distributed.barrier()
     yield
@@ -59,7 +60,7 @@ def average(tensor: Tensor) -> Tensor:
 
 @torch.no_grad()
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes, sent as one flat tensor."""
+    """Replaces each gradient by its mean over the processes, sent as one flat tensor."""
     if world_size() == 1:
         return
     # Which losses reach a parameter depends on the step alone, so the list is the same in every process.
@@ -71,8 +72,23 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
+def share_of_batch(batch_size: int) -> int:
+    """How many pictures of a batch this process takes.
+
+    Raises:
+        ValueError: if the processes cannot share the batch in groups of 4, as the discriminator compares them.
+    """
+    share, rest = divmod(batch_size, world_size())
+    if rest or share == 0 or (share > 4 and share % 4):
+        raise ValueError(
+            f"A batch of {batch_size} pictures cannot be shared by {world_size()} processes in groups of 4; choose"
+            " another size."
+        )
+    return share
+
+
 def any_process(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set in any process, so that all of them stop at the same step."""
+    """Whether the flag is set in any process, so that all stop after the same step."""
     if world_size() == 1:
         return flag
     told = torch.tensor(float(flag), device=device)

@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stylegan.common.extras import missing
+
 
 class Log:
-    """`log.jsonl` in a run's folder, one object a line, and beside it `tensorboard/`.
+    """`log.jsonl` in a run's folder, one JSON object a line, and beside it `tensorboard/`.
 
     Args:
         folder: of the run.
-        tensorboard: write curves for TensorBoard too; one sentence says so where it is not installed.
+        tensorboard: write curves for TensorBoard too; where it is not installed, one sentence on stderr says so.
     """
 
     def __init__(self, folder: Path, tensorboard: bool = False) -> None:
@@ -22,7 +24,12 @@ class Log:
         self._wanted = tensorboard
 
     def begin(self, length: int, step: int) -> None:
-        """Forget what was written after a save: lines past `length` bytes, and curves from `step` on."""
+        """Deletes what is newer than the state that the run continues from.
+
+        Args:
+            length: bytes of `log.jsonl` that are kept.
+            step: curves are kept up to the step before this one.
+        """
         if self._path.exists():
             os.truncate(self._path, min(length, self._path.stat().st_size))
         if not self._wanted:
@@ -30,7 +37,7 @@ class Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            print('TensorBoard is off: it is not installed (pip install "pulse[train]").', file=sys.stderr)
+            print(f"No curves are written: {missing('train', 'TensorBoard')}", file=sys.stderr)
             return
         self._curves = SummaryWriter(str(self._curves_folder), purge_step=step)
 
@@ -39,13 +46,33 @@ class Log:
         return self._path.stat().st_size if self._path.exists() else 0
 
     def write(self, line: dict[str, float], step: int) -> None:
-        """Add a line; it is also printed."""
-        text = json.dumps(line)
+        """Appends a line, and a point to each curve."""
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-        print(text, flush=True)
+            file.write(json.dumps(line) + "\n")
         if self._curves is not None:
             for name, value in line.items():
                 if name not in ("kimg", "step"):
                     self._curves.add_scalar(name, value, step)
             self._curves.flush()
+
+    def close(self) -> None:
+        """Ends the thread that writes the curves."""
+        if self._curves is not None:
+            self._curves.close()
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words: "45 s", "12 min", "3 h 20 min", "4 d 6 h".
+
+    >>> duration(12_000)
+    '3 h 20 min'
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"

@@ -1,4 +1,4 @@
-"""What StyleGAN2 is trained by (Karras et al. 2020), and the picture distance of the warm start."""
+"""The losses: logistic, R1 penalty and path length for a GAN; distances between pictures for a regression."""
 
 from math import sqrt
 
@@ -18,17 +18,20 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def r1_penalty(real_logits: Tensor, pictures: Tensor) -> Tensor:
-    """Mean over pictures (N, 3, H, W) of the squared gradient of their logits (Mescheder et al. 2018, equation 9)."""
+    """R1: the mean over pictures (N, 3, H, W) of the squared norm of the gradient of their logits (N, 1).
+
+    Mescheder et al. 2018, equation 9, without its factor gamma / 2.
+    """
     (gradient,) = torch.autograd.grad(real_logits.sum(), pictures, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
-def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
-    """Length (N,) of the Jacobian of images (N, 3, H, W) to styles (N, num_ws, w_dim) along random pictures.
+def path_lengths(images: Tensor, ws: Tensor, rng: torch.Generator) -> Tensor:
+    """Lengths (N,) of J^T y for the Jacobian J of images (N, 3, H, W) by styles (N, num_ws, w_dim).
 
-    Karras et al. 2020, equation 4.
+    The random images y are normal, of deviation 1 / sqrt(H * W), and drawn from `rng` (Karras et al. 2020, equation 4).
     """
-    direction = torch.randn_like(images) / sqrt(images.shape[2] * images.shape[3])
+    direction = torch.empty_like(images).normal_(generator=rng) / sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * direction).sum(), ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
@@ -36,8 +39,8 @@ def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
 def pyramid_distance(x: Tensor, y: Tensor) -> Tensor:
     """Mean absolute difference of Laplacian pyramids, summed over the levels down to 4 px.
 
-    A plain distance is dominated by large areas; each level of the pyramid has its say, so edges stay sharp
-    (Bojanowski et al. 2018, Optimizing the Latent Space of Generative Networks, equation 4).
+    Large areas dominate a plain distance; here each level counts alike, so that edges stay sharp (Bojanowski et al.
+    2018, Optimizing the Latent Space of Generative Networks, equation 4).
     """
     difference = x - y
     total = difference.new_zeros([])
@@ -48,24 +51,31 @@ def pyramid_distance(x: Tensor, y: Tensor) -> Tensor:
     return total + difference.abs().mean()
 
 
-def texture_distance(x: Tensor, y: Tensor, filters: int = 16, window: int = 8) -> Tensor:
-    """Distance between the textures of pictures (N, 3, R, R): sliced Wasserstein distance within small windows.
+def texture_distance(x: Tensor, y: Tensor, rng: torch.Generator, filters: int = 16, window: int = 8) -> Tensor:
+    """Distance between the textures of pictures (N, 3, R, R): a sliced Wasserstein distance within small windows.
 
-    Where a plain distance punishes a strand of hair that lies beside the right one twice, and so teaches blur, this
-    compares what is in a window without asking where. Per Laplacian level down to 16 px, responses to random filters of
-    7x7 px are sorted within windows of `window` x `window` responses (Heitz et al. 2021, A Sliced Wasserstein Loss for
-    Neural Texture Synthesis, for pixels instead of features); mean absolute difference, summed over the levels. Both
-    are measured in units of y's contrast on that level.
+    A plain distance counts a strand of hair that lies beside the right one twice, and so teaches blur. This one
+    compares what is in a window, wherever it lies there. On each Laplacian level down to 16 px, the responses to random
+    filters of 7x7 px are sorted within each window (Heitz et al. 2021, A Sliced Wasserstein Loss for Neural Texture
+    Synthesis, on pixels instead of features). The result is the mean absolute difference of the sorted responses, in
+    units of y's contrast on the level, summed over the levels.
+
+    Args:
+        x: the pictures to judge.
+        y: the pictures that they should be, on the same device.
+        rng: what filters and windows are drawn from, on that device.
+        filters: how many, on each level.
+        window: side of a window, in responses; they lie two pixels apart.
     """
     total = x.new_zeros([])
     while x.shape[-1] >= 16:
         smaller = [F.avg_pool2d(t, 2) for t in (x, y)]
         blurred = [F.interpolate(t, scale_factor=2.0, mode="bilinear", align_corners=False) for t in smaller]
-        bank = torch.randn(filters, 3, 7, 7, device=x.device)
+        bank = torch.randn(filters, 3, 7, 7, generator=rng, device=rng.device)
         bank = bank / bank.flatten(1).norm(dim=1)[:, None, None, None]
         details = torch.cat([x - blurred[0], y - blurred[1]]) / ((y - blurred[1]).square().mean().sqrt() + 1e-3)
-        # The windows lie elsewhere each time, so that no border of theirs is ever learnt.
-        row, column = torch.randint(0, 2, (2,)).tolist()
+        # The windows lie elsewhere each time, so that their borders are not learnt.
+        row, column = torch.randint(0, 2, (2,), generator=rng, device=rng.device).tolist()
         responses = F.conv2d(details[:, :, row:, column:], bank, stride=2, padding=3)
         whole = responses.shape[-1] // window * window
         windows = responses[:, :, :whole, :whole].unfold(2, window, window).unfold(3, window, window)

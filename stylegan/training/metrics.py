@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stylegan.networks.stylegan2 import Generator
 from stylegan.training.dataset import Dataset
+from stylegan.training.networks import draw
 from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserstein
-from stylegan.training.snapshots import draw
 
 # Pictures (n, 3, R, R) of uint8 to features (n, D).
 Features = Callable[[Tensor], Tensor]

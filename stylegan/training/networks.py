@@ -1,16 +1,32 @@
-"""The networks of a run: fresh ones, grown ones, and the running average."""
+"""The networks of a run: fresh ones, grown ones, their noise, and the running average."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from stylegan.checkpoints.formats import native
 from stylegan.checkpoints.loading import Generator as AnyGenerator
+from stylegan.common.pixels import signed_to_bytes
+from stylegan.gaussian_fit import fit_gaussian
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.layers import SynthesisLayer, ToRGBLayer
 from stylegan.networks.stylegan2 import Generator
 from stylegan.training.options import TrainingOptions
+
+
+@contextmanager
+def weights_from(seed: int) -> Iterator[None]:
+    """Networks that are built in the block take their first weights from `seed`.
+
+    Their layers draw from PyTorch's global generator, as those of `torch.nn` do. After the block it is what it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def new_generator(options: TrainingOptions, c_dim: int = 0) -> Generator:
@@ -47,10 +63,10 @@ def new_discriminator(options: TrainingOptions, c_dim: int = 0) -> Discriminator
 
 
 def options_of(generator: AnyGenerator) -> dict[str, int | float]:
-    """The options of a run that goes on with a generator: its lengths, channels and layers.
+    """The options that describe a generator: its resolution, lengths, channels and layers.
 
     Raises:
-        ValueError: if it is no StyleGAN2 of the usual form, or does not draw three colours.
+        ValueError: if it is no StyleGAN2 of the usual form, or has not three image channels.
     """
     synthesis = generator.config.get("synthesis_kwargs", {})
     if (
@@ -60,8 +76,8 @@ def options_of(generator: AnyGenerator) -> dict[str, int | float]:
         or synthesis.get("channels") is not None
     ):
         raise ValueError(
-            f"The generator {generator.name} is no StyleGAN2 of form 'skip' in three colours with the usual channels,"
-            " which is what is trained here; start from another one."
+            f"The generator {generator.name} is no StyleGAN2 with skip connections, three image channels and the usual"
+            " feature maps, which is the form that can be trained here; start from another one."
         )
     mapping = generator.config["mapping_kwargs"]
     return {
@@ -77,7 +93,7 @@ def options_of(generator: AnyGenerator) -> dict[str, int | float]:
 
 
 def grow_into(small: nn.Module, large: nn.Module) -> None:
-    """Copy the weights that both networks have; new to-RGB layers start silent, so the picture does not jump.
+    """Copies the weights that both networks have; new to-RGB layers start at 0, so that the picture does not jump.
 
     Raises:
         ValueError: if a weight that both have is of another shape in each.
@@ -91,7 +107,7 @@ def grow_into(small: nn.Module, large: nn.Module) -> None:
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> set[str]:
-    """Copy the weights that both networks have, and leave the target's others; returns the names of those copied.
+    """Copies the weights that both networks have and returns their names; the target's others stay.
 
     Raises:
         ValueError: if a weight that both have is of another shape in each.
@@ -111,8 +127,10 @@ def copy_weights(source: nn.Module, target: nn.Module) -> set[str]:
 
 @torch.no_grad()
 def centre_styles(generator: Generator, except_for: Collection[str] = ()) -> None:
-    """Set the biases of all styles so that the average w modulates every feature map by 1, as in a fresh network whose
-    average w is 0; those named in `except_for`, as in a state dict, are left."""
+    """Sets the biases of all style layers so that the average w modulates every feature map by 1.
+
+    A fresh network, whose average w is 0, is like that. The biases named in `except_for` stay as they are.
+    """
     for name, module in generator.named_modules():
         if isinstance(module, SynthesisLayer | ToRGBLayer) and f"{name}.affine.bias" not in except_for:
             affine = module.affine
@@ -121,13 +139,13 @@ def centre_styles(generator: Generator, except_for: Collection[str] = ()) -> Non
 
 
 def copy_for_average(network: Generator) -> Generator:
-    """A copy that takes no gradients, to hold the running average of the weights."""
+    """A copy without gradients that holds the running average of the weights."""
     return copy.deepcopy(network).eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def update_average(ema: nn.Module, network: nn.Module, options: TrainingOptions, step: int) -> None:
-    """One step of the exponential average, with a half-life that starts short (a twentieth of what has been seen)."""
+    """One step of the exponential average of the weights; its half-life is at most a twentieth of what was seen."""
     images = options.batch_size
     half_life = min(options.ema_kimg * 1000, step * images * 0.05)
     beta = 0.5 ** (images / max(half_life, 1e-8))
@@ -138,12 +156,36 @@ def update_average(ema: nn.Module, network: nn.Module, options: TrainingOptions,
 
 
 def finite_gradients(parameters: list[nn.Parameter]) -> None:
-    """Replace what is not finite in the gradients, so that one bad half-precision step cannot end a run."""
+    """Makes the gradients finite, so that one overflow in half precision does not end a run."""
     for parameter in parameters:
         if parameter.grad is not None:
             torch.nan_to_num(parameter.grad, nan=0, posinf=1e5, neginf=-1e5, out=parameter.grad)
 
 
 def half_dtype(device: torch.device) -> torch.dtype:
-    """The sixteen-bit type of training on a device."""
+    """The sixteen-bit type that training uses on a device."""
     return torch.float16 if device.type == "cuda" else torch.bfloat16
+
+
+def random_noise(generator: Generator, n: int, rng: torch.Generator) -> list[Tensor]:
+    """Noise maps (n, 1, h, w) for all layers of a generator, on the device of `rng`."""
+    return [torch.randn(n, 1, *shape, generator=rng, device=rng.device) for shape in generator.noise_shapes]
+
+
+@torch.no_grad()
+def draw(generator: Generator, z: Tensor, c: Tensor, batch: int = 32) -> Tensor:
+    """Images (N, 3, R, R) of uint8, on the CPU, of latents (N, z_dim) and labels (N, c_dim), with constant noise."""
+    device = next(generator.parameters()).device
+    parts = [
+        signed_to_bytes(generator(some.to(device), labels.to(device), noise_mode="const")).cpu()
+        for some, labels in zip(z.split(batch), c.split(batch), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def export_generator(generator: Generator, path: Path) -> None:
+    """Writes a generator as safetensors, whole or not at all; an unconditional one with PULSE's gaussian fit."""
+    if generator.c_dim == 0:
+        # A tenth of the samples that `pulse fit` takes: enough for a generator that still changes.
+        fit_gaussian(generator, samples=100_000, show_progress=False)
+    native.save(generator, path)

@@ -1,11 +1,11 @@
 """Portraits with the latent that each of them belongs to.
 
-A portrait is a point of the unit cube (`stylegan.portraits`), and a normalised z of a generator is, coordinate by
-coordinate, close to unit normal. So the normal distribution function carries every z to a portrait, and the renderer
-can be taught to a network as plain regression before any adversarial training begins: on two CPU cores that reaches
-in minutes what a discriminator needs days to teach.
+A portrait is a point of the unit cube (`stylegan.portraits`), and each coordinate of a generator's normalised z is
+nearly unit normal. So the normal distribution function maps every z to a portrait, and a network can learn the renderer
+by plain regression.
 """
 
+import zipfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylegan import portraits
+from stylegan.common.files import check_room, whole_file
+from stylegan.common.pixels import to_bytes
 from stylegan.common.processes import in_processes
 from stylegan.networks.layers import normalize_2nd_moment
 from stylegan.training.dataset import Dataset
@@ -39,25 +41,34 @@ def render_shards(
     progress: Callable[[int], None] | None = None,
     processes: int = 1,
 ) -> None:
-    """Render `count` pairs into files of 512; files that are there already are kept, so a killed run resumes.
+    """Renders `count` pairs, rounded up to files of 512. Files that are there already stay, so a killed call resumes.
 
-    Each file holds `z` (512, 64) float32 and `pictures` (512, 3, resolution, resolution) uint8 and appears whole or
-    not at all. More than one of the `processes` of one thread each need a program that begins behind
-    `if __name__ == "__main__"`.
+    Each file holds `z` (512, 64) float32 and `pictures` (512, 3, resolution, resolution) uint8.
+
+    Args:
+        folder: for the files; made if it is missing.
+        count: how many pairs.
+        resolution: pixels a side.
+        seed: of the latents.
+        progress: called with the number of pairs that are there.
+        processes: how many render, each with one thread. A program that asks for more than one must begin behind
+            `if __name__ == "__main__"`.
+
+    Raises:
+        DiskFullError: if there is no room for the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shards = range(-(-count // SHARD))
     missing = [i for i in shards if not _path(folder, seed, i).exists()]
+    check_room(folder, len(missing) * SHARD * 3 * resolution**2, f"{len(missing) * SHARD} portraits")
     jobs = ((part.numpy(), resolution) for i in missing for part in _latents(seed, i).split(_PART))
     rendered = in_processes(_render_part, jobs, processes)
     for i in shards:
         path = _path(folder, seed, i)
         if i in missing:
             pictures = np.concatenate(list(islice(rendered, SHARD // _PART)))
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
+            with whole_file(path) as part, part.open("wb") as file:
                 np.savez(file, z=_latents(seed, i).numpy(), pictures=pictures)
-            beside.replace(path)
         if progress is not None:
             progress(min((i + 1) * SHARD, count))
 
@@ -75,35 +86,43 @@ def _render_part(job: tuple[NDArray[np.float32], int]) -> NDArray[np.uint8]:
     return to_bytes(portraits.render(coordinates_of(torch.from_numpy(z)), resolution)).numpy()
 
 
-def dataset_of(folder: Path, resolution: int) -> Dataset:
-    """The pairs of a folder as a dataset with latents; errors as in `read_shards`."""
+def are_in(folder: Path) -> bool:
+    """Whether a folder holds files of `render_shards`."""
+    return next(folder.glob("pairs_*.npz"), None) is not None
+
+
+def dataset_of(folder: Path, resolution: int | None = None) -> Dataset:
+    """The pairs of a folder as a dataset with latents; arguments and errors as of `read_shards`."""
     z, pictures = read_shards(folder, resolution)
     return Dataset(pictures.numpy(), latents=z)
 
 
-def read_shards(folder: Path, resolution: int) -> tuple[Tensor, Tensor]:
+def read_shards(folder: Path, resolution: int | None = None) -> tuple[Tensor, Tensor]:
     """All pairs of a folder: z (N, 64) and pictures (N, 3, R, R) uint8, reduced by area to `resolution`.
 
+    Args:
+        folder: of `render_shards`.
+        resolution: None for that of the first file.
+
     Raises:
-        ValueError: if the folder has none, or its pictures are smaller than `resolution`.
+        ValueError: if the folder has none, a file is damaged, or pictures are smaller than `resolution`.
     """
     paths = sorted(folder.glob("pairs_*.npz"))
     if not paths:
-        raise ValueError(f"{folder} holds no pairs; render some with `python -m stylegan.training render`.")
+        raise ValueError(f"{folder} holds no pairs; render some with `stylegan render-pairs`.")
     zs, parts = [], []
     for path in paths:
-        with np.load(path) as data:
-            pictures = torch.from_numpy(data["pictures"])
-            zs.append(torch.from_numpy(data["z"]))
+        try:
+            with np.load(path) as data:
+                pictures, z = torch.from_numpy(data["pictures"]), torch.from_numpy(data["z"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} cannot be read; remove it and render it again.") from error
         size = pictures.shape[-1]
+        resolution = resolution or size
         if size < resolution:
             raise ValueError(f"{path} holds pictures of {size} px; the run asks for {resolution} px.")
         if size > resolution:
             pictures = to_bytes(torch.nn.functional.adaptive_avg_pool2d(pictures.float() / 255, resolution))
+        zs.append(z)
         parts.append(pictures)
     return torch.cat(zs), torch.cat(parts)
-
-
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as uint8."""
-    return pictures.mul(255).round().clamp(0, 255).to(torch.uint8)

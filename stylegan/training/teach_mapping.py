@@ -1,16 +1,21 @@
 """Teaching the mapping network what it maps to, before any picture is drawn.
 
-A style vector should lay out plainly what a picture shows. The renderer knows what that is: colours, light, pose,
-where 68 landmarks lie. A mapping network that has learnt to write this description of the portrait into w leaves its
-synthesis network far less to find out; with the true description for w, a quarter of the pictures was enough for the
-same distance at 16 px. A taught network leaves some of it out, and gains less.
+A style w should describe what a picture shows. The renderer knows that: colours, light, pose, where 68 landmarks lie.
+If the mapping network has learnt to write this description into w, the synthesis network has far less to find out. With
+the true description for w, a quarter of the pictures was enough for the same distance at 16 px. A taught network leaves
+some of it out, and gains less.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from stylegan.checkpoints.formats import native
+from stylegan.common.console import say
+from stylegan.common.ownership import check_replaceable
+from stylegan.common.progress import progress as progress_bar
 from stylegan.networks.layers import FullyConnectedLayer
 from stylegan.networks.stylegan2 import Generator
 from stylegan.portraits.camera import to_pixels
@@ -20,17 +25,18 @@ from stylegan.portraits.head import build
 from stylegan.portraits.landmarks import frame, jaw_contour
 from stylegan.portraits.palette import HAT, hue, pick
 from stylegan.portraits.skin import skin_colour
-from stylegan.training.networks import centre_styles
+from stylegan.training.networks import centre_styles, new_generator, weights_from
+from stylegan.training.options import TrainingOptions
 from stylegan.training.pairs import coordinates_of
 
-# The last activation of a mapping network bends at 0: descriptions are written this far above it.
+# Descriptions are written so far above 0, where the last activation of a mapping network bends.
 _ABOVE = 3.0
 _GROUP = 256
 
 
 @torch.no_grad()
 def describe(u: Tensor) -> Tensor:
-    """What is to be seen in the portraits u (N, K): numbers (N, D), each of a range of its own."""
+    """Numbers (N, D), each in a range of its own, that describe what the portraits u (N, K) show."""
     return torch.cat([_describe_few(part) for part in u.split(_GROUP)])
 
 
@@ -59,34 +65,59 @@ def _as_seen(linear: Tensor) -> Tensor:
     return linear.clamp(0, 1) ** (1 / 2.2)
 
 
+def teach_new_generator(output: Path, options: TrainingOptions, count: int, steps: int, overwrite: bool) -> int:
+    """Makes a generator whose mapping network describes portraits; what `stylegan teach-mapping` does.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        ValueError: if the file may not be written, or the options do not fit.
+    """
+    if output.suffix != ".safetensors":
+        raise ValueError(f"{output} does not end in .safetensors, the one format that is written; name it so.")
+    check_replaceable(output, overwrite=overwrite)
+    with weights_from(options.seed):
+        generator = new_generator(options)
+    rng = torch.Generator().manual_seed(options.seed)
+    with progress_bar("Teaching the mapping network", steps) as advance:
+        left = teach_mapping(generator, rng, count, steps, progress=lambda step, loss: advance(1))
+    native.save(generator, output)
+    say(f"{left:.1%} of the variance of unseen descriptions is not explained")
+    say(str(output))
+    return 0
+
+
 def teach_mapping(
     generator: Generator,
+    rng: torch.Generator,
     count: int = 65536,
     steps: int = 6000,
     batch_size: int = 512,
     learning_rate: float = 3e-3,
     progress: Callable[[int, float], None] | None = None,
 ) -> float:
-    """Make the mapping network write the description of the portrait that z stands for into the first D numbers of w.
+    """Makes the mapping network write the description of the portrait that z stands for into the first D numbers of w.
 
     Args:
-        generator: a fresh one of 64-dimensional z; changed in place: its mapping network, `w_avg`, and the biases of
-            its styles, so that the average w still modulates by 1.
+        generator: a fresh one of 64-dimensional z, on the CPU. Its mapping network changes, its `w_avg`, and the biases
+            of its style layers, so that the average w still modulates by 1.
+        rng: what latents and batches are drawn from, on the CPU.
         count: portraits that are described, none of them drawn.
-        steps: of Adam, its rate rising and falling (Smith and Topin 2018).
+        steps: of Adam, with a learning rate that rises and falls (Smith and Topin 2018).
         batch_size: portraits a step.
         learning_rate: the highest, for a layer of learning-rate multiplier 1.
-        progress: called now and then with the step and the mean loss since the last call.
+        progress: called after each step with its number, from 1, and its loss.
 
     Returns:
-        The share of variance that is not explained, mean over the description, of up to 2,048 portraits never seen.
+        The share of the variance that is not explained, averaged over the description, of up to 2,048 unseen portraits.
 
     Raises:
         ValueError: if w is shorter than the description.
     """
     mapping = generator.mapping
     held_out = min(2048, count)
-    z = torch.randn(count + held_out, generator.z_dim)
+    z = torch.randn(count + held_out, generator.z_dim, generator=rng)
     description = describe(coordinates_of(z))
     if description.shape[1] > generator.w_dim:
         raise ValueError(
@@ -100,19 +131,15 @@ def teach_mapping(
     rate = learning_rate / first.bias_gain
     optimizer = torch.optim.Adam(mapping.parameters(), lr=rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
-    total = 0.0
-    every = max(steps // 20, 1)
     for step in range(steps):
-        index = torch.randint(count, (batch_size,))
+        index = torch.randint(count, (batch_size,), generator=rng)
         loss = (mapping(z[index])[:, 0, :known] - target[index]).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        total += loss.item()
-        if progress is not None and (step + 1) % every == 0:
-            progress(step + 1, total / every)
-            total = 0.0
+        if progress is not None:
+            progress(step + 1, loss.item())
     with torch.no_grad():
         unexplained = (mapping(z[count:])[:, 0, :known] - target[count:]).square().mean()
         mapping.w_avg.copy_(mapping(z[:held_out])[:, 0].mean(0))

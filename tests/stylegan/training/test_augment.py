@@ -7,7 +7,9 @@ import torch
 
 from stylegan.training import augment as aug
 
-CPU = torch.device("cpu")
+
+def _rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture
@@ -16,10 +18,10 @@ def pictures() -> torch.Tensor:
 
 
 def test_with_probability_zero_nothing_changes(pictures: torch.Tensor) -> None:
-    assert aug.augment(pictures, 0.0) is pictures
-    assert torch.equal(aug.blit(pictures, *aug.random_blits(4, 16, 0, CPU)), pictures)
-    assert torch.equal(aug.warp(pictures, aug.random_warps(4, 0, CPU)), pictures)
-    assert torch.equal(aug.recolour(pictures, aug.random_colours(4, 0, CPU)), pictures)
+    assert aug.augment(pictures, 0.0, _rng()) is pictures
+    assert torch.equal(aug.blit(pictures, *aug.random_blits(4, 16, 0, _rng())), pictures)
+    assert torch.equal(aug.warp(pictures, aug.random_warps(4, 0, _rng())), pictures)
+    assert torch.equal(aug.recolour(pictures, aug.random_colours(4, 0, _rng())), pictures)
 
 
 def test_blits_are_exact(pictures: torch.Tensor) -> None:
@@ -54,7 +56,7 @@ def test_scaling_enlarges_about_the_middle() -> None:
 
 
 def test_colours(pictures: torch.Tensor) -> None:
-    matrices = aug.random_colours(512, 1.0, CPU)
+    matrices = aug.random_colours(512, 1.0, _rng())
     grey = torch.full((512, 3, 1, 1), 0.5)
     # Grey has no hue: every transformation leaves it grey.
     recoloured = aug.recolour(grey, matrices)
@@ -66,16 +68,15 @@ def test_colours(pictures: torch.Tensor) -> None:
 
 
 def test_gradients_pass() -> None:
-    torch.manual_seed(0)
-    matrices, colours = aug.random_warps(2, 1.0, CPU).double(), aug.random_colours(2, 1.0, CPU).double()
-    blits = aug.random_blits(2, 8, 1.0, CPU)
-    x = torch.randn(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+    rng = _rng()
+    matrices, colours = aug.random_warps(2, 1.0, rng).double(), aug.random_colours(2, 1.0, rng).double()
+    blits = aug.random_blits(2, 8, 1.0, rng)
+    x = torch.randn(2, 3, 8, 8, generator=rng, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: aug.recolour(aug.warp(aug.blit(x, *blits), matrices), colours), x)
 
 
 def test_the_share_of_changed_pictures_is_the_probability() -> None:
-    torch.manual_seed(0)
-    changed = (aug.random_warps(20_000, 0.3, CPU) != torch.eye(3)).flatten(1).any(dim=1).float().mean()
+    changed = (aug.random_warps(20_000, 0.3, _rng()) != torch.eye(3)).flatten(1).any(dim=1).float().mean()
     # Scale, rotation, aspect and shift: none of them with probability 0.7^4.
     assert float(changed) == pytest.approx(1 - 0.7**4, abs=0.015)
 
@@ -95,3 +96,11 @@ def test_the_probability_follows_the_overfitting(sign: float, direction: int) ->
         adaptive.update(torch.tensor(sign, dtype=torch.float64), 8)
     if direction:
         assert float(adaptive.p) == (1.0 if direction > 0 else 0.0)
+
+
+def test_augmenting_leaves_the_global_generator_alone(pictures: torch.Tensor) -> None:
+    before = torch.get_rng_state()
+    one, two = (aug.augment(pictures, 1.0, _rng(1)) for _ in range(2))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, aug.augment(pictures, 1.0, _rng(2)))
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,7 +1,9 @@
 """Pictures of any kind become bytes of one size; what cannot be read is passed over and named."""
 
 import json
+import os
 import zipfile
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from stylegan.common.files import DiskFullError
 from stylegan.training import dataset
+from stylegan.training.options import PictureOptions
 
 
 def _plain(
@@ -23,7 +27,9 @@ def test_every_mode_becomes_rgb(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     _plain(folder / "a_rgb.png")
     _plain(folder / "b_grey.png", colour=128, mode="L")
-    _plain(folder / "c_clear.png", colour=(255, 0, 0, 0), mode="RGBA")
+    clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    clear.paste("red", (0, 0, 4, 4))
+    clear.save(folder / "c_clear.png")
     _plain(folder / "d_half.png", colour=(0, 0, 0, 128), mode="RGBA")
     palette = Image.new("P", (16, 16), 1)
     palette.putpalette([0, 0, 0, 0, 0, 255])
@@ -32,9 +38,12 @@ def test_every_mode_becomes_rgb(tmp_path: Path) -> None:
     _plain(folder / "sub" / "g_cmyk.jpg", colour=(0, 0, 0, 0), mode="CMYK")
     _plain(folder / "h_bits.png", colour=1, mode="1")
     (folder / "notes.txt").write_text("no picture")
+    (folder / "more.TXT").write_text("no picture")
+    (folder / "drawing.svg").write_text("<svg/>")
     (folder / ".hidden.png").write_text("no picture")
-    read = dataset.read(folder, tmp_path / "run", background="#00ff00")
+    read = dataset.read(folder, tmp_path / "run", options=PictureOptions(background="#00ff00"))
     assert read.skipped == ()
+    assert read.others == ((".svg", 1), (".txt", 2))
     assert read.pictures.shape == (8, 3, 16, 16)
     assert json.loads((tmp_path / "run" / "pictures.json").read_text())["files"][-1] == "sub/g_cmyk.jpg"
     first = read.pictures[:, :, 8, 8].astype(int)
@@ -51,10 +60,11 @@ def test_rotation_and_shape(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(striped).save(folder / "a.png")
     Image.fromarray(striped).save(folder / "b.png", exif=exif)
-    cut = dataset.read(folder, tmp_path / "cut", 16).pictures
+    cut = dataset.read(folder, tmp_path / "cut", 16, options=PictureOptions("crop")).pictures
     assert (cut[:, 1] == 255).all()
-    whole = dataset.read(folder, tmp_path / "whole", 16, fit="pad", background="white").pictures
-    assert (whole[0, :, 0] == 255).all()
+    whole = dataset.read(folder, tmp_path / "whole", 16).pictures
+    # The stripes go on beyond the border, as in a target of the search.
+    assert (whole[0, :, 0] == whole[0, :, 8]).all()
     # Reducing rings a little at the edges between the colours.
     assert np.abs(whole[0, :, 8, [1, 8, 14]] - np.eye(3) * 255).max() < 10
     assert np.abs(whole[1, :, [1, 8, 14], 8] - np.eye(3) * 255).max() < 10
@@ -76,7 +86,7 @@ def test_a_zip_with_labels(tmp_path: Path) -> None:
         archive.write(tmp_path / "blue.png", "cold/1.png")
         archive.write(tmp_path / "blue.png", "cold/deep/2.png")
         archive.writestr("__MACOSX/cold/._1.png", "x")
-    read = dataset.read(tmp_path / "data.zip", tmp_path / "run", labelled=True)
+    read = dataset.read(tmp_path / "data.zip", tmp_path / "run", options=PictureOptions(labelled=True))
     assert read.classes == ("cold", "warm")
     assert read.labels is not None
     assert read.labels.tolist() == [0, 0, 1]
@@ -97,7 +107,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (folder / "script.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n")
     read = dataset.read(folder, tmp_path / "run")
     assert len(read) == 1
-    assert sorted(name.split(":")[0] for name in read.skipped) == ["cut.png", "script.jpg", "text.png"]
+    assert sorted(sentence.split()[0] for sentence in read.skipped) == ["cut.png", "script.jpg", "text.png"]
     (folder / "good.png").unlink()
     with pytest.raises(ValueError, match="holds no pictures"):
         dataset.read(folder, tmp_path / "other")
@@ -106,18 +116,105 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"fit": "stretch"}, "no fit 'stretch'"),
+        ({"framing": "fold"}, "no framing 'fold'"),
         ({"background": "pinkish"}, "no colour 'pinkish'"),
-        ({"resolution": 48}, "power of two"),
         ({"labelled": True}, "lies in no sub-folder"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: dict[str, object], sentence: str, tmp_path: Path) -> None:
     _plain(tmp_path / "data" / "a.png")
     with pytest.raises(ValueError, match=sentence):
-        dataset.read(tmp_path / "data", tmp_path / "run", **options)  # type: ignore[arg-type]
+        dataset.read(tmp_path / "data", tmp_path / "run", options=PictureOptions(**options))  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="power of two"):
+        dataset.read(tmp_path / "data", tmp_path / "run", 48)
     with pytest.raises(ValueError, match="no folder or file"):
         dataset.read(tmp_path / "nowhere", tmp_path / "run")
     (tmp_path / "file.txt").write_text("x")
     with pytest.raises(ValueError, match="no zip"):
         dataset.read(tmp_path / "file.txt", tmp_path / "run")
+
+
+def _zip_with(path: Path, **members: bytes) -> bytes:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path.read_bytes()
+
+
+def test_hostile_zips_end_in_a_sentence(tmp_path: Path) -> None:
+    _plain(tmp_path / "a.png")
+    whole = _zip_with(tmp_path / "good.zip", **{"a.png": (tmp_path / "a.png").read_bytes()})
+    directory = whole.rindex(b"PK\1\2")
+    version = bytearray(whole)
+    version[directory + 6] = 255
+    # The flag says UTF-8, and the name is not.
+    name = bytearray(whole)
+    name[directory + 9] |= 8
+    name[directory + 46] = 0xFF
+    for data in (bytes(version), bytes(name), whole[: directory + 20], b"PK\5\6" + bytes(18) + b"x" * 40):
+        (tmp_path / "bad.zip").write_bytes(data)
+        with pytest.raises(ValueError, match=r"bad\.zip (is|holds no)"):
+            dataset.read(tmp_path / "bad.zip", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_names_in_a_zip_lead_nowhere(tmp_path: Path) -> None:
+    _plain(tmp_path / "red.png")
+    red = (tmp_path / "red.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for place in ("/absolute.png", "../above.png", "twice.png"):
+            archive.writestr(place, red)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("twice.png", red)
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, str(tmp_path / "red.png"))
+        locked = zipfile.ZipInfo("locked.png")
+        archive.writestr(locked, red)
+    data = (tmp_path / "data.zip").read_bytes()
+    # The flag of encryption, in the directory's record of the last member.
+    last = bytearray(data)
+    last[data.rindex(b"PK\1\2") + 8] |= 1
+    (tmp_path / "data.zip").write_bytes(last)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    read = dataset.read(tmp_path / "data.zip", tmp_path / "run")
+    assert len(read) == 4
+    assert sorted(sentence.split()[0] for sentence in read.skipped) == ["link.png", "locked.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "run"])
+
+
+def test_the_disk_is_asked_before_pictures_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plain(tmp_path / "large.png", (512, 512))
+    one = (tmp_path / "large.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(40):
+            archive.writestr(f"{i}.png", one)
+    assert (tmp_path / "data.zip").stat().st_size < 40_000
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: namedtuple("usage", "free")(31_000_000))
+    with pytest.raises(
+        DiskFullError, match=r"^40 pictures of 512 px take 31\.5 MB and the disk of .* has 31\.0 MB left"
+    ):
+        dataset.read(tmp_path / "data.zip", tmp_path / "run", largest=512)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_links_and_closed_folders_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    _plain(folder / "good.png")
+    (folder / "link.png").symlink_to("good.png")
+    (folder / "nowhere.png").symlink_to("gone.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    os.mkfifo(folder / "pipe.png")
+    read = dataset.read(folder, tmp_path / "run")
+    assert len(read) == 2
+    assert sorted(sentence.split()[0] for sentence in read.skipped) == ["loop.png", "nowhere.png", "pipe.png"]
+
+
+def test_pictures_that_cannot_be_used_are_read_again(tmp_path: Path) -> None:
+    _plain(tmp_path / "data" / "good.png")
+    dataset.read(tmp_path / "data", tmp_path / "run")
+    path = tmp_path / "run" / "pictures.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="damaged; remove"):
+        dataset.kept(tmp_path / "run")

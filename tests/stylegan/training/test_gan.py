@@ -17,9 +17,10 @@ import torch
 import stylegan
 from stylegan.training import distributed
 from stylegan.training.dataset import Dataset
-from stylegan.training.gan import train
-from stylegan.training.networks import new_discriminator, new_generator
+from stylegan.training.gan import Gan
+from stylegan.training.networks import new_discriminator, new_generator, weights_from
 from stylegan.training.options import Schedule, TrainingOptions
+from stylegan.training.run import train
 
 TINY = TrainingOptions(
     resolution=16,
@@ -65,13 +66,15 @@ def _assert_same_run(one: Path, other: Path) -> None:
     assert grids[0] == grids[1]
 
 
-@pytest.mark.parametrize("changes", [{}, {"pair_weight": 1.0, "augment": "none"}], ids=["pictures", "pairs"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"pair_weight": 1.0, "augment": "none", "augment_p": 0.0}], ids=["pictures", "pairs"]
+)
 def test_a_run_in_parts_is_the_whole_run(changes: dict[str, Any], tmp_path: Path) -> None:
     data, options = _data(latents="pair_weight" in changes), _with(**changes)
     for folder, ends in (("whole", [6]), ("parts", [3, 6])):
         for steps in ends:
-            schedule = Schedule(kimg=steps * 0.008, log_steps=2, grid_steps=2, metric_steps=3, metric_pictures=8)
-            train(data, tmp_path / folder, options, schedule)
+            schedule = Schedule(steps * 0.008, log_steps=2, grid_kimg=0.016, metric_kimg=0.024, metric_pictures=8)
+            train(Gan(data, options), tmp_path / folder, schedule)
     _assert_same_run(tmp_path / "whole", tmp_path / "parts")
     assert [line["step"] for line in _log(tmp_path / "whole")] == [2, 3, 4, 6, 6]
 
@@ -81,10 +84,11 @@ def test_a_killed_run_is_the_whole_run(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import torch; torch.set_num_threads(1)\n"
         "from tests.stylegan.training.test_gan import TINY, _data\n"
-        "from stylegan.training.gan import train\n"
+        "from stylegan.training.gan import Gan\n"
         "from stylegan.training.options import Schedule\n"
-        "schedule = Schedule(kimg=float(sys.argv[2]), log_steps=1, grid_steps=3, save_minutes=float(sys.argv[3]))\n"
-        "train(_data(), Path(sys.argv[1]), TINY, schedule)\n"
+        "from stylegan.training.run import train\n"
+        "schedule = Schedule(kimg=float(sys.argv[2]), log_steps=1, grid_kimg=0.024, save_minutes=float(sys.argv[3]))\n"
+        "train(Gan(_data(), TINY), Path(sys.argv[1]), schedule)\n"
     )
     root = Path(__file__).parents[3]
     threads = torch.get_num_threads()
@@ -102,31 +106,31 @@ def test_a_killed_run_is_the_whole_run(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
         reached = torch.load(state, weights_only=True)["step"]
-        schedule = Schedule(kimg=(reached + 4) * 0.008, log_steps=1, grid_steps=3)
-        train(_data(), tmp_path / "killed", TINY, schedule)
-        train(_data(), tmp_path / "whole", TINY, schedule)
+        schedule = Schedule(kimg=(reached + 4) * 0.008, log_steps=1, grid_kimg=0.024)
+        train(Gan(_data(), TINY), tmp_path / "killed", schedule)
+        train(Gan(_data(), TINY), tmp_path / "whole", schedule)
     finally:
         torch.set_num_threads(threads)
     _assert_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
 def test_what_was_told_after_the_last_save_is_forgotten(tmp_path: Path) -> None:
-    short = Schedule(kimg=0.016, log_steps=1, grid_steps=1)
-    train(_data(), tmp_path, TINY, short)
+    short = Schedule(kimg=0.016, log_steps=1, grid_kimg=0.008)
+    train(Gan(_data(), TINY), tmp_path, short)
     saved = (tmp_path / "state.pt").read_bytes()
     before = _log(tmp_path)
-    train(_data(), tmp_path, TINY, Schedule(kimg=0.04, log_steps=1, grid_steps=1))
+    train(Gan(_data(), TINY), tmp_path, Schedule(kimg=0.04, log_steps=1, grid_kimg=0.008))
     assert (tmp_path / "fakes_000005.png").exists()
     (tmp_path / "state.pt").write_bytes(saved)
-    train(_data(), tmp_path, TINY, short)
+    train(Gan(_data(), TINY), tmp_path, short)
     assert _log(tmp_path) == before
     assert not (tmp_path / "fakes_000003.png").exists()
 
 
 def test_both_networks_learn_and_the_generator_is_saved(tmp_path: Path) -> None:
-    torch.manual_seed(TINY.seed)
-    generator, discriminator = new_generator(TINY), new_discriminator(TINY)
-    train(_data(), tmp_path, TINY, Schedule(kimg=0.016, log_steps=1))
+    with weights_from(TINY.seed):
+        generator, discriminator = new_generator(TINY), new_discriminator(TINY)
+    train(Gan(_data(), TINY), tmp_path, Schedule(kimg=0.016, log_steps=1))
     state = torch.load(tmp_path / "state.pt", weights_only=True)["modules"]
     for name, parameter in generator.named_parameters():
         assert not torch.equal(parameter, state["G"][name]), name
@@ -140,23 +144,34 @@ def test_both_networks_learn_and_the_generator_is_saved(tmp_path: Path) -> None:
     assert stylegan.load(tmp_path / "generator.safetensors").gaussian_fit is not None
 
 
+def test_nothing_depends_on_the_global_generator(tmp_path: Path) -> None:
+    for folder, seed in (("one", 1), ("other", 2)):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        train(Gan(_data(), TINY), tmp_path / folder, Schedule(kimg=0.016, log_steps=1))
+        assert torch.equal(torch.get_rng_state(), before)
+    _assert_same_run(tmp_path / "one", tmp_path / "other")
+
+
 def test_labels_reach_both_networks(tmp_path: Path) -> None:
-    generator = train(_data(labels=True), tmp_path, TINY, Schedule(kimg=0.016))
+    gan = Gan(_data(labels=True), TINY)
+    train(gan, tmp_path, Schedule(kimg=0.016))
+    generator = gan.G_ema
     assert generator.c_dim == 2
     z, c = torch.randn(1, 64), torch.eye(2)
     assert not torch.equal(generator(z, c[:1]), generator(z, c[1:]))
     state = torch.load(tmp_path / "state.pt", weights_only=True)["modules"]
-    torch.manual_seed(TINY.seed)
-    fresh = (new_generator(TINY, 2), new_discriminator(TINY, 2))
+    with weights_from(TINY.seed):
+        fresh = (new_generator(TINY, 2), new_discriminator(TINY, 2))
     assert not torch.equal(state["G"]["mapping.embed.weight"], fresh[0].mapping.embed.weight)
     assert not torch.equal(state["D"]["mapping.embed.weight"], fresh[1].mapping.embed.weight)
 
 
-def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(ValueError, match="pair_weight"):
-        train(_data(), tmp_path, _with(pair_weight=1.0), Schedule())
+        Gan(_data(), _with(pair_weight=1.0))
     with pytest.raises(ValueError, match="16 px and the run 32"):
-        train(_data(), tmp_path, _with(resolution=32), Schedule())
+        Gan(_data(), _with(resolution=32))
     with pytest.raises(ValueError, match="multiple of 4"):
         _with(batch_size=6)
     with pytest.raises(ValueError, match="no augmentation 'all'"):
@@ -167,21 +182,23 @@ _PART = """
 import sys; from pathlib import Path; import torch; torch.set_num_threads(1)
 from tests.stylegan.training.test_gan import TINY, _data, _with, gradients
 from stylegan.training import distributed
-from stylegan.training.gan import train
+from stylegan.training.gan import Gan
 from stylegan.training.options import Schedule
+from stylegan.training.run import train
 with distributed.processes("cpu") as device:
     folder, rank = Path(sys.argv[1]), distributed.rank()
     torch.save(gradients(slice(4 * rank, 4 * rank + 4)), folder / f"gradients{rank}.pt")
-    generator = train(_data(), folder / "run", TINY, Schedule(kimg=0.032, log_steps=2, grid_steps=2))
-    torch.save(generator.state_dict(), folder / f"weights{rank}.pt")
+    gan = Gan(_data(), TINY)
+    train(gan, folder / "run", Schedule(kimg=0.032, log_steps=2, grid_kimg=0.016))
+    torch.save(gan.G_ema.state_dict(), folder / f"weights{rank}.pt")
 """
 
 
 def gradients(part: slice) -> list[torch.Tensor]:
     """Gradients of a generator on a part of fixed latents, averaged over the processes."""
-    torch.manual_seed(0)
-    generator = new_generator(TINY)
-    z = torch.randn(8, 64)[part]
+    with weights_from(0):
+        generator = new_generator(TINY)
+    z = torch.randn(8, 64, generator=torch.Generator().manual_seed(0))[part]
     generator(z, noise_mode="none").square().mean().backward()
     parameters = list(generator.parameters())
     distributed.average_gradients(parameters)

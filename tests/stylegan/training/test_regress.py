@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import stylegan
-from stylegan.training import pairs
-from stylegan.training.__main__ import _options, app
+from stylegan.cli import main
+from stylegan.common.pixels import to_bytes
+from stylegan.training import launch, pairs
 from stylegan.training.dataset import Dataset
-from stylegan.training.networks import grow_into, new_generator
+from stylegan.training.networks import grow_into, new_generator, weights_from
 from stylegan.training.options import Schedule, TrainingOptions
-from stylegan.training.warm_start import warm_start
+from stylegan.training.regress import Regression
+from stylegan.training.run import train
 
 TINY = TrainingOptions(resolution=16, w_dim=16, channel_base=128, channel_max=16, batch_size=8, seed=3)
 
@@ -26,12 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pairs")
     z = torch.randn(64, pairs.Z_DIM, generator=torch.Generator().manual_seed(0))
     colours = pairs.coordinates_of(z)[:, :3, None, None].expand(-1, -1, 16, 16)
-    np.savez(folder / "pairs_0_00000.npz", z=z.numpy(), pictures=pairs.to_bytes(colours).numpy())
+    np.savez(folder / "pairs_0_00000.npz", z=z.numpy(), pictures=to_bytes(colours).numpy())
     return folder
 
 
-def test_warm_start_learns_the_pictures_of_the_latents(folder: Path, tmp_path: Path) -> None:
-    warm_start(pairs.dataset_of(folder, 16), tmp_path, TINY, Schedule(kimg=0.8, log_steps=20))
+def test_regression_learns_the_pictures_of_the_latents(folder: Path, tmp_path: Path) -> None:
+    train(Regression(pairs.dataset_of(folder, 16), TINY), tmp_path, Schedule(kimg=0.8, log_steps=20))
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
     generator = stylegan.load(tmp_path / "generator.safetensors")
@@ -42,12 +43,14 @@ def test_warm_start_learns_the_pictures_of_the_latents(folder: Path, tmp_path: P
 def test_muon_learns_them_too_and_is_resumed_bit_for_bit(folder: Path, tmp_path: Path) -> None:
     options = replace(TINY, optimizer="muon", learning_rate=0.005)
     data = pairs.dataset_of(folder, 16)
-    whole = warm_start(data, tmp_path / "whole", options, Schedule(kimg=0.8, log_steps=20))
+    whole = Regression(data, options)
+    train(whole, tmp_path / "whole", Schedule(kimg=0.8, log_steps=20))
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
-    warm_start(data, tmp_path / "parts", options, Schedule(kimg=0.4))
-    resumed = warm_start(data, tmp_path / "parts", options, Schedule(kimg=0.8))
-    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+    train(Regression(data, options), tmp_path / "parts", Schedule(kimg=0.4))
+    resumed = Regression(data, options)
+    train(resumed, tmp_path / "parts", Schedule(kimg=0.8))
+    for one, other in zip(whole.G_ema.parameters(), resumed.G_ema.parameters(), strict=True):
         assert torch.equal(one, other)
     with pytest.raises(ValueError, match="no optimizer 'sgd'"):
         replace(TINY, optimizer="sgd")
@@ -55,26 +58,24 @@ def test_muon_learns_them_too_and_is_resumed_bit_for_bit(folder: Path, tmp_path:
 
 def test_a_run_is_not_continued_with_other_options(folder: Path, tmp_path: Path) -> None:
     data = pairs.dataset_of(folder, 16)
-    warm_start(data, tmp_path, TINY, Schedule(kimg=0.008))
+    train(Regression(data, TINY), tmp_path, Schedule(kimg=0.008))
     with pytest.raises(ValueError, match="learning_rate"):
-        warm_start(data, tmp_path, replace(TINY, learning_rate=1e-4), Schedule(kimg=0.016))
+        train(Regression(data, replace(TINY, learning_rate=1e-4)), tmp_path, Schedule(kimg=0.016))
 
 
-def test_without_latents_there_is_no_warm_start(tmp_path: Path) -> None:
+def test_without_latents_there_is_no_regression() -> None:
     with pytest.raises(ValueError, match="latents are known"):
-        warm_start(Dataset(np.zeros((4, 3, 16, 16), np.uint8)), tmp_path, TINY, Schedule())
+        Regression(Dataset(np.zeros((4, 3, 16, 16), np.uint8)), TINY)
 
 
 def test_a_start_may_be_laid_over_another(folder: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    large, small = (new_generator(replace(TINY, resolution=resolution)) for resolution in (16, 8))
+    with weights_from(0):
+        large, small = (new_generator(replace(TINY, resolution=resolution)) for resolution in (16, 8))
     stylegan.save(large, tmp_path / "large.safetensors")
     stylegan.save(small, tmp_path / "small.safetensors")
-    wanted = [f"--set={name}={getattr(TINY, name)}" for name in ("resolution", "w_dim", "channel_base", "channel_max")]
     starts = [f"--start={tmp_path / name}.safetensors" for name in ("large", "small")]
-    command = ["warm-start", str(folder), "-o", str(tmp_path / "run"), "--kimg=0", *starts, *wanted]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
+    command = ["train", str(folder), "-o", str(tmp_path / "run"), "--method=regression", "--kimg=0", "--device=cpu"]
+    assert main([*command, *starts]) == 0
     state = stylegan.load(tmp_path / "run" / "generator.safetensors").state_dict()
     # What both have is the small one's, what only the large one has is its own.
     assert torch.equal(state["synthesis.b8.conv0.weight"], small.state_dict()["synthesis.b8.conv0.weight"])
@@ -82,11 +83,11 @@ def test_a_start_may_be_laid_over_another(folder: Path, tmp_path: Path) -> None:
 
 
 def test_growing_keeps_the_picture() -> None:
-    torch.manual_seed(0)
-    small = new_generator(TINY).eval()
-    large = new_generator(replace(TINY, resolution=32)).eval()
+    with weights_from(0):
+        small = new_generator(TINY).eval()
+        large = new_generator(replace(TINY, resolution=32)).eval()
     grow_into(small, large)
-    z = torch.randn(2, pairs.Z_DIM)
+    z = torch.randn(2, pairs.Z_DIM, generator=torch.Generator().manual_seed(0))
     ours = torch.nn.functional.avg_pool2d(large(z), 2)
     assert (ours - small(z)).abs().mean() < 0.2 * small(z).std()
     with pytest.raises(ValueError, match="does not fit"):
@@ -123,10 +124,23 @@ def test_shards_resume_and_are_read_at_any_size(tmp_path: Path, monkeypatch: pyt
         pairs.read_shards(tmp_path, 16)
 
 
-def test_bad_settings_are_named() -> None:
-    options = _options(["resolution=64", "compile=true", "r1_gamma=2", "augment=ada"])
-    assert (options.r1_weight, options.augment, options.compile) == (2, "ada", True)
-    with pytest.raises(ValueError, match="no training option 'speed'"):
-        _options(["speed=11"])
-    with pytest.raises(ValueError, match="batch_size cannot be 'many'"):
-        _options(["batch_size=many"])
+def test_pairs_are_rendered_and_trained_on_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def render(u: torch.Tensor, resolution: int) -> torch.Tensor:
+        return u[:, :3, None, None].expand(-1, -1, resolution, resolution)
+
+    monkeypatch.setattr(pairs.portraits, "render", render)
+    monkeypatch.setattr(launch, "cores", lambda: 1)
+    folder, run = tmp_path / "pairs", tmp_path / "run"
+    assert main(["render-pairs", str(folder), "--count", "8", "--resolution", "16", "--seed", "61"]) == 0
+    assert [path.name for path in folder.iterdir()] == ["pairs_61_00000.npz"]
+    options = ["--method", "regression", "--optimizer", "muon", "--channel-max", "8", "--batch-size", "4"]
+    assert main(["train", str(folder), "-o", str(run), "--device", "cpu", "--kimg", "0.008", *options]) == 0
+    told = json.loads((run / "run.json").read_text())
+    assert (told["options"]["resolution"], told["options"]["optimizer"]) == (16, "muon")
+    assert stylegan.load(run / "generator.safetensors").img_resolution == 16
+
+
+def test_damaged_pairs_are_named(tmp_path: Path) -> None:
+    (tmp_path / "pairs_0_00000.npz").write_bytes(b"PK\3\4 no more")
+    with pytest.raises(ValueError, match=r"pairs_0_00000\.npz cannot be read"):
+        pairs.dataset_of(tmp_path)
