@@ -1,8 +1,10 @@
 """Large images whose small version is a given picture, found by walking a generator's latent sphere.
 
-G = stylegan.load("default")
-result = pulse.search(G, target)          # target (N, 3, h, w) in [0, 1]
-result.to_pil(0).save("face.png")
+    result = pulse.depixelize("knight.png", seed=1)           # from a picture to a face
+    result = pulse.search("default", target, steps=200)       # target (N, 3, h, w) in [0, 1]
+    result[0].to_pil().save("face.png")
+
+The method is PULSE (S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, CVPR 2020).
 """
 
 from __future__ import annotations
@@ -11,21 +13,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pulse import losses, sphere
+    from pulse import losses, operators, sphere
+    from pulse.best import Best
     from pulse.depixelizer import depixelize
-    from pulse.engine import SearchState, search
-    from pulse.operators import Downsampler, downsample
-    from pulse.options import SearchOptions
+    from pulse.engine import Callback, SearchState, search
+    from pulse.generators import load_generator
+    from pulse.latents import Space, latent_space
+    from pulse.losses import LossFunction
+    from pulse.operators import Blur, Downsampler, Grey, Mask, Operator, Stack, check_adjoint, downsample
+    from pulse.options import SearchOptions, SearchOverrides
     from pulse.result import Result
+    from pulse.starts import Init
 
 __all__ = [
+    "Best",
+    "Blur",
+    "Callback",
     "Downsampler",
+    "Grey",
+    "Init",
+    "LossFunction",
+    "Mask",
+    "Operator",
     "Result",
     "SearchOptions",
+    "SearchOverrides",
     "SearchState",
+    "Space",
+    "Stack",
+    "check_adjoint",
     "depixelize",
     "downsample",
+    "latent_space",
+    "load_generator",
     "losses",
+    "operators",
     "search",
     "sphere",
 ]
@@ -33,13 +55,28 @@ __all__ = [
 # Imported when they are first asked for. The command `pulse` has to settle how threads wait and how it ends before
 # torch is imported, and this file runs before the command does.
 _MODULES = {
+    "Best": "pulse.best",
+    "Blur": "pulse.operators",
+    "Callback": "pulse.engine",
     "Downsampler": "pulse.operators",
+    "Grey": "pulse.operators",
+    "Init": "pulse.starts",
+    "LossFunction": "pulse.losses",
+    "Mask": "pulse.operators",
+    "Operator": "pulse.operators",
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
+    "SearchOverrides": "pulse.options",
     "SearchState": "pulse.engine",
+    "Space": "pulse.latents",
+    "Stack": "pulse.operators",
+    "check_adjoint": "pulse.operators",
     "depixelize": "pulse.depixelizer",
     "downsample": "pulse.operators",
+    "latent_space": "pulse.latents",
+    "load_generator": "pulse.generators",
     "losses": "pulse.losses",
+    "operators": "pulse.operators",
     "search": "pulse.engine",
     "sphere": "pulse.sphere",
 }

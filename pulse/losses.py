@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,8 +28,8 @@ images: (M, 3, H, W), as the search compares them: about [0, 1], and beyond it w
 downsampled: what the operator makes of them. target: the same shape. latents: (M, vectors, dim), the search's variable.
 """
 
-Losses = LossFunction | Sequence[LossFunction | tuple[float, LossFunction]]
-"""One loss, or several, each with its weight (1 where none is given)."""
+Losses = LossFunction | tuple[float, LossFunction] | Sequence[LossFunction | tuple[float, LossFunction]]
+"""One loss, or a list of several, each with its weight (1 where none is given)."""
 
 
 def l2(generated: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
@@ -120,16 +121,22 @@ def weighted_losses(losses: Losses | None) -> list[tuple[float, LossFunction]]:
     """
     if losses is None:
         return []
-    pairs: list[tuple[float, LossFunction]] = []
-    for item in [losses] if callable(losses) else losses:
+    several: Any = losses if isinstance(losses, Sequence) and not _is_pair(losses) else [losses]
+    pairs = []
+    for item in several:
         pair = (1.0, item) if callable(item) else item
-        fits = isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], (int, float)) and callable(pair[1])
-        if not (fits and math.isfinite(pair[0])):
+        if not _is_pair(pair):
             raise ValueError(
-                f"The loss {item!r} is no function; give f(images, downsampled, target, latents) or (weight, f)."
+                f"The loss {item!r} is no function; give f(images, downsampled, target, latents), or (weight, f)."
             )
         pairs.append(pair)
     return pairs
+
+
+def _is_pair(item: Any) -> bool:
+    if not (isinstance(item, tuple) and len(item) == 2 and callable(item[1])):
+        return False
+    return isinstance(item[0], (int, float)) and math.isfinite(item[0])
 
 
 def total_loss(

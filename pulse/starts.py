@@ -38,7 +38,7 @@ def given_starts(init: Init | Sequence[Init] | None, G: Any, space: Space, count
     """
     if init is None:
         return []
-    several: Any = [init] if _is_one(init) else init
+    several: Any = init if isinstance(init, Sequence) and not _is_one(init) else [init]
     return [_given(one, G, space, count) for one in several]
 
 
@@ -82,7 +82,7 @@ def _is_one(init: Any) -> bool:
 def _given(init: Any, G: Any, space: Space, count: int) -> Given:
     if not _is_one(init):
         raise ValueError(
-            f"The init holds a {type(init).__name__}; give a Result or (latents, noise), or several of them."
+            f"The init is or holds a {type(init).__name__}; give a Result, (latents, noise), or a list of them."
         )
     if isinstance(init, Result):
         walked = init.settings.get("space", space.name)
@@ -94,6 +94,8 @@ def _given(init: Any, G: Any, space: Space, count: int) -> Given:
     _check("latents", latents, (space.vectors, space.dim), count)
     if noise is None:
         return Given(latents, None)
+    if not isinstance(noise, Sequence):
+        raise ValueError(f"The init's noise is a {type(noise).__name__}; give a list of tensors, or None.")
     shapes = list(G.noise_shapes)
     if len(noise) != len(shapes):
         raise ValueError(f"The init has {len(noise)} noise maps, the generator takes {len(shapes)}; give one for each.")
