@@ -170,10 +170,14 @@ class Result:
         small = self.target.ndim == 4 and self.target[0, 0].numel() < self.images[0, 0].numel()
         made = "Made small" if small else "Measured like its target"
         levels = 255 * float(self.l2[i].clamp(min=0)) ** 0.5
-        asked = f"; {255 * self.settings['eps'] ** 0.5:.1f} are allowed" if "eps" in self.settings else ""
+        allowed = 255 * float(self.settings["eps"]) ** 0.5 if "eps" in self.settings else None
+        # Equal in their rounded form, the two would contradict "it does not fit".
+        digits = 1 if allowed is None or f"{levels:.1f}" != f"{allowed:.1f}" else 3
+        asked = "" if allowed is None else f"; {allowed:.{digits}f} are allowed"
         fits = "it fits" if bool(self.reached[i]) else "it does not fit"
         words = [
-            f"{made}, the image typically differs from the target by {levels:.1f} of 255 grey levels{asked}: {fits}."
+            f"{made}, the image typically differs from the target by {levels:.{digits}f} of 255 grey levels"
+            f"{asked}: {fits}."
         ]
         if bool(self.one_colour[i]):
             words.append("The target is nearly one colour, which almost any image fits, so that says little.")

@@ -251,6 +251,8 @@ def test_the_verdict_says_the_numbers_in_words(result):
     assert good.startswith("Made small, the image typically differs from the target by 10.2 of 255 grey levels; ")
     assert "11.4 are allowed: it fits." in good
     assert "by 51.0 of 255 grey levels; 11.4 are allowed: it does not fit." in bad
+    result.l2[1] = 0.00201
+    assert "by 11.432 of 255 grey levels; 11.404 are allowed: it does not fit." in result.verdict(1)
     assert f"{float(result.spread[1]):.2f} deviations apart" in bad
     assert "one colour" not in good + bad
     result.target = torch.full_like(result.target, 0.3)
