@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from benchmarks.environment import describe
-from benchmarks.nvidia_writer import write_nvidia
 from stylegan import Discriminator
 from stylegan.networks.stylegan2 import Generator
+from tests.stylegan.checkpoints.nvidia_writer import write_nvidia
 
 _MEASURE = """
 import re, sys, time

@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 
 import stylegan
-from benchmarks.nvidia_writer import write_nvidia
 from stylegan.cli import main
 from stylegan.networks.stylegan2 import Generator
+from tests.stylegan.checkpoints.nvidia_writer import write_nvidia
 
 DATA = Path(__file__).parents[1] / "data"
 

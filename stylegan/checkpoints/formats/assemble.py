@@ -1,7 +1,7 @@
 """From a network's description and its tensors in a file to the network.
 
-The network is first laid out without memory, so that a description that lies costs nothing: only tensors that are in
-the file, in the shapes that the description asks for, are ever allocated.
+The description is checked, then laid out without memory, then compared with the tensors of the file. Only then is
+anything read, so that a description that lies costs nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,30 +14,42 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from stylegan.checkpoints.errors import CheckpointError
-from stylegan.checkpoints.formats.source import printable
+from stylegan.checkpoints.formats import budget, configs
+from stylegan.checkpoints.formats.source import explain, numel, printable, shown
 from stylegan.networks import stylegan1, stylegan2
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.layers import RESAMPLE_TAPS, setup_filter
 
 Network = stylegan1.Generator | stylegan2.Generator | Discriminator
+Shape = tuple[int, ...]
 _NetworkT = TypeVar("_NetworkT", stylegan1.Generator, stylegan2.Generator, Discriminator)
 
 # Buffers that follow from the architecture are not read.
 DERIVED = "resample_filter"
-_MAX_LAYERS = 64
-_MAX_RESOLUTION = 4096
-_MAX_NUMBER = 2**24
+_LONGEST_FILTER = 32
 
 
 class Record(Protocol):
     """A tensor that is still in a file."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         """Its shape in the file."""
+
+    @property
+    def floating(self) -> bool:
+        """Whether its numbers are floating-point numbers."""
 
     def read(self) -> Tensor:
         """Fetch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a tensor of a file becomes one of a network: on its shape, before anything is read, and on itself."""
+
+    shape: Callable[[Shape], Shape]
+    tensor: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +57,49 @@ class Entry:
     """A tensor in a file, and how it is turned into the network's."""
 
     record: Record
-    transform: Callable[[Tensor], Tensor] | None = None
+    turn: Turn | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape after the transformation."""
-        if self.transform is None:
-            return tuple(self.record.shape)
-        return tuple(self.transform(torch.empty(self.record.shape, device="meta")).shape)
+    def shape(self) -> Shape:
+        """The shape after turning; ValueError where the file's has too few or too many dimensions."""
+        shape = tuple(self.record.shape)
+        return shape if self.turn is None else self.turn.shape(shape)
 
     def read(self) -> Tensor:
         """The tensor of the network: float32, contiguous."""
         tensor = self.record.read()
-        tensor = tensor if self.transform is None else self.transform(tensor)
+        tensor = tensor if self.turn is None else self.turn.tensor(tensor)
         return tensor.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
+
+
+def _permuted(*order: int) -> Callable[[Shape], Shape]:
+    def permute(shape: Shape) -> Shape:
+        if len(shape) != len(order):
+            raise ValueError(f"a tensor of {len(shape)} dimensions instead of {len(order)}")
+        return tuple(shape[i] for i in order)
+
+    return permute
+
+
+def _within(ones: int) -> Callable[[Shape], Shape]:
+    def strip(shape: Shape) -> Shape:
+        if shape[:ones] != (1,) * ones:
+            raise ValueError(f"a tensor of shape {shape}, whose first {ones} sides are not 1")
+        return shape[ones:]
+
+    return strip
+
+
+# The first entry of a batch of one, and the first map of that.
+FIRST = Turn(_within(1), lambda t: t[0])
+FIRST_MAP = Turn(_within(2), lambda t: t[0, 0])
+FLAT = Turn(lambda shape: (numel(shape),), torch.flatten)
+NUMBER = Turn(lambda shape: () if numel(shape) == 1 else shape, lambda t: t.reshape(()))
+TRANSPOSED = Turn(_permuted(1, 0), torch.t)
+# TensorFlow's order of a convolution's sides; where TensorFlow convolves and torch correlates, it is also flipped.
+FROM_TENSORFLOW = Turn(_permuted(3, 2, 0, 1), lambda t: t.permute(3, 2, 0, 1))
+FLIPPED_FROM_TENSORFLOW = Turn(_permuted(3, 2, 0, 1), lambda t: t.permute(3, 2, 0, 1).flip(2, 3))
+PLUS_ONE = Turn(lambda shape: shape, lambda t: t + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +109,12 @@ class Reading:
     network: Network
     format: str
     ignored: list[str] = field(default_factory=list)
+
+
+def ignored_names(names: Iterable[Any]) -> list[str]:
+    """Names of what a file holds beside the network, as they may be shown: at most twenty."""
+    listed = [printable(name, 40) for name in names if type(name) is str]
+    return listed if len(listed) <= 20 else [*listed[:20], f"{len(listed) - 20} more"]
 
 
 def assemble(
@@ -90,37 +137,59 @@ def assemble(
         CheckpointError: if the configuration cannot be built, or the tensors do not fit it.
     """
     network = lay_out(path, cls, config)
-    wanted = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(DERIVED)}
-    missing = sorted(wanted.keys() - entries.keys() - set(optional))
-    unknown = sorted(entries.keys() - wanted.keys())
-    if missing or unknown:
-        what = f"lacks {missing[0]}" if missing else f"holds {printable(unknown[0])}, which its network does not have"
-        raise CheckpointError(f"{path} {what}; the file is damaged or was written by another version.")
-    # Of what needs no turning the shape is known before it is read.
-    for name, entry in entries.items():
-        if entry.transform is None:
-            _check_shape(path, name, entry.record.shape, wanted[name])
-    state: dict[str, Tensor] = {}
-    for name, target in wanted.items():
-        if name not in entries:
-            state[name] = torch.zeros(target.shape)
-            continue
-        try:
-            state[name] = entries[name].read()
-        except (RuntimeError, IndexError) as error:
-            raise CheckpointError(
-                f"{path} holds {name} in a shape that makes no sense; the file is damaged."
-            ) from error
-        _check_shape(path, name, state[name].shape, target)
+    wanted = shapes(network)
+    compare(path, wanted, entries, optional)
+    return fill(network, wanted, entries)
+
+
+def fill(network: _NetworkT, wanted: Mapping[str, Shape], entries: Mapping[str, Entry]) -> _NetworkT:
+    """Read the tensors of a network that was laid out and compared; what the file lacks becomes zeros."""
+    state = {name: entries[name].read() if name in entries else torch.zeros(shape) for name, shape in wanted.items()}
     network.load_state_dict(state, strict=False, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _check_shape(path: Path, name: str, shape: Sequence[int], target: Tensor) -> None:
-    if tuple(shape) != tuple(target.shape):
+def shapes(network: Network) -> dict[str, Shape]:
+    """The shapes of the tensors that a network takes from a file, by name."""
+    state = network.state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items() if not name.endswith(DERIVED)}
+
+
+def compare(
+    path: Path, wanted: Mapping[str, Shape], entries: Mapping[str, Entry], optional: Iterable[str] = ()
+) -> None:
+    """Raise CheckpointError unless a file's tensors are those that its description asks for; reads none of them.
+
+    Args:
+        path: the file, for the sentences.
+        wanted: the `shapes` of the network.
+        entries: the tensors of the file by name.
+        optional: names that may be missing, as long as they are small.
+    """
+    missing = wanted.keys() - entries.keys()
+    lacking = sorted(missing - set(optional))
+    unknown = sorted(entries.keys() - wanted.keys())
+    if lacking or unknown:
+        what = f"lacks {lacking[0]}" if lacking else f"holds {printable(unknown[0])}, which its network does not have"
+        raise CheckpointError(f"{shown(path)} {what}; the file is damaged or was written by another version.")
+    if any(0 in shape for shape in wanted.values()):
+        raise CheckpointError(f"{shown(path)} describes a network with a layer of no channels; the file is damaged.")
+    for name, entry in entries.items():
+        try:
+            shape = entry.shape
+        except ValueError as error:
+            raise CheckpointError(f"{shown(path)} holds {name} as {explain(error)}; the file is damaged.") from error
+        if shape != wanted[name]:
+            raise CheckpointError(
+                f"{shown(path)} holds {name} of shape {shape}, but its own description asks for {wanted[name]}; the"
+                " file is damaged."
+            )
+        if not entry.record.floating:
+            raise CheckpointError(f"{shown(path)} holds {name} in a type other than float16 to float64; convert it.")
+    if 4 * sum(numel(wanted[name]) for name in missing) > budget.MADE_UP:
         raise CheckpointError(
-            f"{path} holds {name} of shape {tuple(shape)}, but its own description asks for {tuple(target.shape)}; the"
-            " file is damaged."
+            f"{shown(path)} lacks noise maps or an average style of over {budget.MADE_UP // 1_000_000} MB, which are"
+            " only made up where they are small; give a file that holds them."
         )
 
 
@@ -147,16 +216,25 @@ class _WithoutMemory(TorchFunctionMode):
 def lay_out(path: Path, cls: type[_NetworkT], config: dict[str, Any]) -> _NetworkT:
     """The network with weights of shape but no memory; its filters are real. CheckpointError for a senseless config."""
     try:
-        _check_numbers(config)
-        if not 4 <= config["img_resolution"] <= _MAX_RESOLUTION:
-            raise ValueError(f"a resolution of {config['img_resolution']}")
-        if config.get("mapping_kwargs", {}).get("num_layers", 0) > _MAX_LAYERS:
-            raise ValueError(f"more than {_MAX_LAYERS} layers")
+        configs.check(config, configs.RULES[cls.architecture])
         with _WithoutMemory():
-            return cls(**config)
-    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError) as error:
-        reason = printable(" ".join(str(error).split()))
-        raise CheckpointError(f"{path} describes its network in a way that cannot be built ({reason}).") from error
+            network = cls(**config)
+        _check_layers(network)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{shown(path)} describes its network in a way that cannot be built ({explain(error)})."
+        ) from error
+    return network
+
+
+def _check_layers(network: Network) -> None:
+    kernel = next((buffer for name, buffer in network.named_buffers() if name.endswith(DERIVED)), None)
+    if kernel is not None and not bool(kernel.isfinite().all()):
+        raise ValueError("its filter cannot be scaled to a sum of one")
+    if isinstance(network, Discriminator):
+        end: Any = network.b4
+        if end.mbstd is not None and end.fc.weight.shape[0] % end.mbstd.num_channels:
+            raise ValueError(f"its channels cannot be split into {end.mbstd.num_channels} parts")
 
 
 def widths(counts: Mapping[int, int]) -> dict[str, Any]:
@@ -169,39 +247,33 @@ def widths(counts: Mapping[int, int]) -> dict[str, Any]:
     return {"channels": [counts[r] for r in resolutions]}
 
 
-def taps(kernel: Tensor, gain: float = 1.0) -> list[float]:
-    """The taps of a filter given as a normalised row or as the outer product of it with itself, times `gain`."""
+def taps(record: Record, gain: float = 1.0) -> list[float]:
+    """The taps of a filter that a file holds as a normalised row or as that row's outer product with itself.
+
+    Args:
+        record: the filter, still in the file.
+        gain: what the row was multiplied by.
+
+    Raises:
+        ValueError: if it is no such filter, or longer than 32 taps.
+    """
+    # The shape is looked at before the filter is read: what follows from it may be larger than what is in the file.
+    if len(record.shape) not in (1, 2) or not all(1 <= n <= _LONGEST_FILTER for n in record.shape):
+        raise ValueError("a filter that is no row of taps")
+    kernel = record.read()
     row = kernel.float() / gain
     row = row.sum(dim=0) if row.ndim == 2 else row
-    if row.ndim != 1 or not 1 <= row.numel() <= 32 or not bool(row.isfinite().all()):
+    if not bool(row.isfinite().all()):
         raise ValueError("a filter that is no row of taps")
     again = setup_filter(row.tolist(), separable=kernel.ndim == 1)
-    if not torch.allclose(again, kernel.float() / gain, atol=1e-5):
+    if again.shape != kernel.shape or not torch.allclose(again, kernel.float() / gain, atol=1e-5):
         raise ValueError("a filter that is not separable")
     small = row / row[0] if row[0] != 0 else row
-    return small.round().tolist() if torch.allclose(small, small.round(), atol=1e-4) else row.tolist()
+    whole = bool(small.abs().max() < 1e6) and torch.allclose(small, small.round(), atol=1e-4)
+    return small.round().tolist() if whole else row.tolist()
 
 
 def filter_option(row: Sequence[float]) -> dict[str, Any]:
     """The option for a filter between resolutions; none for the usual one."""
     usual = [float(tap) for tap in row] == [float(tap) for tap in RESAMPLE_TAPS]
     return {} if usual else {"resample_filter": list(row)}
-
-
-def _check_numbers(value: Any, depth: int = 0) -> None:
-    if isinstance(value, dict) and depth < 3 and len(value) <= 64:
-        for part in value.values():
-            _check_numbers(part, depth + 1)
-    elif isinstance(value, list | tuple) and len(value) <= 64:
-        for part in value:
-            if not isinstance(part, int | float):
-                raise TypeError("a list of something other than numbers")
-            _check_numbers(part)
-    elif isinstance(value, str):
-        if len(value) > 32:
-            raise ValueError("a long text")
-    elif isinstance(value, int | float):
-        if not -1 <= value <= _MAX_NUMBER:
-            raise ValueError(f"a number of {value:g}")
-    elif value is not None:
-        raise TypeError(f"a value of type {type(value).__name__}")

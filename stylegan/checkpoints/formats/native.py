@@ -7,17 +7,18 @@ and buffers under their names, and `gaussian_fit.mean`, `gaussian_fit.std` where
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stylegan.checkpoints.errors import CheckpointError
-from stylegan.checkpoints.formats.assemble import DERIVED, Entry, Network, assemble
-from stylegan.checkpoints.formats.source import printable
+from stylegan.checkpoints.formats.assemble import DERIVED, Entry, Network, Shape, compare, fill, lay_out, shapes
+from stylegan.checkpoints.formats.source import explain, printable, shown
 from stylegan.common.files import write_tensors
+from stylegan.common.tensors import Shapes, TensorFileError, read_tensors
 from stylegan.networks import stylegan1, stylegan2
 from stylegan.networks.discriminator import Discriminator
 
@@ -25,18 +26,13 @@ _FORMAT = "pulse-stylegan"
 _CLASSES: dict[str, type[Any]] = {
     cls.architecture: cls for cls in (stylegan1.Generator, stylegan2.Generator, Discriminator)
 }
-# A header of a thousand tensors takes a hundred kilobytes.
-_MAX_HEADER = 4_000_000
+_FIT = ("gaussian_fit.mean", "gaussian_fit.std")
 _MAX_CONFIG = 20_000
 
 
-def recognises(path: Path) -> bool:
-    """Whether the file is safetensors: eight bytes of header length, then a JSON object."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(9)
-    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is safetensors: eight of header length, then a JSON object."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
 
 
 def save(network: Network, path: str | os.PathLike[str], dtype: torch.dtype = torch.float32) -> None:
@@ -62,16 +58,33 @@ def save(network: Network, path: str | os.PathLike[str], dtype: torch.dtype = to
     write_tensors(path, tensors, metadata)
 
 
-class _Record:
-    """A tensor of an open safetensors file."""
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A tensor of which only the header has been read."""
 
-    def __init__(self, file: Any, name: str) -> None:
-        self._file, self._name = file, name
-        self.shape: tuple[int, ...] = tuple(file.get_slice(name).get_shape())
+    shape: Shape
+    floating: bool = True
 
     def read(self) -> Tensor:
-        # A copy: the network must not change when the file does.
-        return self._file.get_tensor(self._name).to(torch.float32, copy=True)
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A tensor that has been read."""
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.tensor.shape)
+
+    @property
+    def floating(self) -> bool:
+        return self.tensor.is_floating_point()
+
+    def read(self) -> Tensor:
+        return self.tensor
 
 
 def load(path: Path) -> Network:
@@ -80,51 +93,61 @@ def load(path: Path) -> Network:
     Raises:
         CheckpointError: if the file is damaged, of another format, or does not fit its own description.
     """
-    with path.open("rb") as head:
-        length = int.from_bytes(head.read(8), "little")
-    if length > min(_MAX_HEADER, path.stat().st_size):
-        raise CheckpointError(f"{path} cannot be read as a safetensors file (its header is too long); fetch it again.")
+    laid_out: list[Any] = []
     try:
-        with safe_open(path, framework="pt") as file:
-            return _load(path, file)
-    except CheckpointError:
-        raise
-    except (SafetensorError, OSError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        reason = printable(" ".join(str(error).split()))
-        raise CheckpointError(f"{path} cannot be read as a safetensors file ({reason}); fetch it again.") from error
+        tensors, metadata = read_tensors(path, lambda held, data: laid_out.append(_lay_out(path, held, data)))
+    except TensorFileError as error:
+        raise CheckpointError(
+            f"{shown(path)} cannot be read as a safetensors file ({printable(error.reason, 200)}); fetch it again."
+        ) from error
+    (network,) = laid_out
+    fit = {name.removeprefix("gaussian_fit."): tensors.pop(name).float() for name in _FIT if name in tensors}
+    entries = {name: Entry(_Read(tensor)) for name, tensor in tensors.items()}
+    # Once more, for the types, which the header's shapes do not tell.
+    wanted = shapes(network)
+    compare(path, wanted, entries)
+    fill(network, wanted, entries)
+    if fit and not isinstance(network, Discriminator):
+        if not all(bool(values.isfinite().all()) for values in fit.values()):
+            raise CheckpointError(f"{shown(path)} holds a gaussian fit that is not finite; it is damaged.")
+        network.gaussian_fit = fit
+    network.name = printable(metadata.get("name", path.stem))
+    return network
 
 
-def _load(path: Path, file: Any) -> Network:
-    metadata = file.metadata() or {}
+def _lay_out(path: Path, held: Shapes, metadata: dict[str, str]) -> Network:
+    """The network that the metadata describe, without memory, after a comparison with the tensors of the file."""
     if metadata.get("format") != _FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file of something else; give one that `stylegan.save` wrote.")
+        raise CheckpointError(
+            f"{shown(path)} is a safetensors file of something else; give one that `stylegan.save` wrote."
+        )
     if metadata.get("version") != "1":
-        version = printable(str(metadata.get("version")))
-        raise CheckpointError(f"{path} is of version {version} of this format; a newer pulse may read it.")
+        version = printable(metadata.get("version", "?"))
+        raise CheckpointError(f"{shown(path)} is of version {version} of this format; a newer pulse may read it.")
     architecture = metadata.get("architecture", "")
     if architecture not in _CLASSES:
         raise CheckpointError(
-            f"{path} holds a network of architecture {printable(architecture)!r}, which this version lacks."
+            f"{shown(path)} holds a network of architecture {printable(architecture)!r}, which this version lacks."
         )
-    records = {name: _Record(file, name) for name in file.keys()}  # noqa: SIM118
-    fit = {part: records.pop(f"gaussian_fit.{part}", None) for part in ("mean", "std")}
-    entries = {name: Entry(record) for name, record in records.items()}
-    network: Network = assemble(path, _CLASSES[architecture], _config(path, metadata), entries)
-    if not isinstance(network, Discriminator) and fit["mean"] is not None and fit["std"] is not None:
-        kept = {part: record.read() for part, record in fit.items() if record is not None}
-        if any(values.shape != (network.w_dim,) for values in kept.values()):
-            raise CheckpointError(f"{path} holds a gaussian fit of another length than {network.w_dim}; it is damaged.")
-        network.gaussian_fit = kept
-    network.name = printable(metadata.get("name", path.stem))
+    network: Network = lay_out(path, _CLASSES[architecture], _config(path, metadata))
+    fit = {name: held[name] for name in _FIT if name in held}
+    if fit and not isinstance(network, Discriminator) and fit != dict.fromkeys(_FIT, (network.w_dim,)):
+        raise CheckpointError(f"{shown(path)} holds a gaussian fit of another length than {network.w_dim}.")
+    claims = {name: Entry(_Claim(shape)) for name, shape in held.items() if name not in fit}
+    compare(path, shapes(network), claims)
     return network
 
 
 def _config(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     text = metadata.get("config", "")
     try:
-        config = json.loads(text) if len(text) <= _MAX_CONFIG else None
-    except (ValueError, RecursionError):
-        config = None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} describes its network in a way that cannot be built (no JSON); it is damaged.")
+        if len(text) > _MAX_CONFIG:
+            raise ValueError(f"over {_MAX_CONFIG} characters")
+        config = json.loads(text)
+        if not isinstance(config, dict):
+            raise ValueError("no JSON object")
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{shown(path)} describes its network in a way that cannot be built ({explain(error)}); it is damaged."
+        ) from error
     return config

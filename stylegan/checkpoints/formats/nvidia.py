@@ -8,50 +8,70 @@ from typing import Any
 
 from stylegan.checkpoints.errors import CheckpointError
 from stylegan.checkpoints.formats import torch_archive
-from stylegan.checkpoints.formats.assemble import DERIVED, Entry, Reading, assemble, filter_option, taps, widths
+from stylegan.checkpoints.formats.assemble import (
+    DERIVED,
+    Entry,
+    Reading,
+    assemble,
+    filter_option,
+    ignored_names,
+    taps,
+    widths,
+)
+from stylegan.checkpoints.formats.budget import RESOLUTION
+from stylegan.checkpoints.formats.configs import whole_number
 from stylegan.checkpoints.formats.plain_values import PlainObject
-from stylegan.checkpoints.formats.source import Source, StoredTensor, printable
+from stylegan.checkpoints.formats.source import Source, StoredTensor, describe
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.stylegan2 import Generator, block_resolutions
 
 _MAX_MODULES = 2000
 _NETWORKS = ("G", "D", "G_ema")
+# Which generator stands in for one that is missing.
+_ALSO = {"G": "G_ema", "G_ema": "G"}
 _USUAL_BETA = 0.998
+# Of a name within a network, and of the longest path to a module: generator, synthesis, block, layer, affine.
+_MAX_NAME = 64
+_MAX_PATH = 8
 
 
 def recognises(value: Any) -> bool:
-    """Whether a pickle's value is a dictionary of which one value at least is a network."""
-    return isinstance(value, dict) and any(_is_network(value.get(name)) for name in _NETWORKS)
+    """Whether a pickle's value is a network, or a dictionary of which one value at least is a network."""
+    return _is_network(value) or (isinstance(value, dict) and any(_is_network(value.get(name)) for name in _NETWORKS))
 
 
-def load(source: Source, value: dict[str, Any], which: str) -> Reading:
-    """The network `which` of a pickle's value.
+def load(source: Source, value: Any, which: str) -> Reading:
+    """The network `which` of a pickle's value; a generator alone stands for both `G_ema` and `G`.
 
     Raises:
         CheckpointError: if it is missing, of StyleGAN3, has an option that is not supported, or is damaged.
     """
     torch_archive.resolve_storages(source)
+    if _is_network(value):
+        modules = value.state["_modules"]
+        value = {"G_ema" if isinstance(modules, dict) and "synthesis" in modules else "D": value}
     trees = {name: dict(_modules(source, value[name])) for name in _NETWORKS if _is_network(value.get(name))}
     for name, tree in trees.items():
         if _is_stylegan3(tree):
             raise CheckpointError(
-                f"{source.path} holds a StyleGAN3 (alias-free) {name}, which is not supported; give a StyleGAN2."
+                f"{source.name} holds a StyleGAN3 (alias-free) {name}, which is not supported; give a StyleGAN2."
             )
-    if which not in trees:
-        raise CheckpointError(f"{source.path} holds no network {which}; it has {', '.join(trees)}.")
-    tree = trees[which]
-    with source.making_sense(f"holds a {which} that is no StyleGAN2 that is known here"):
+    found = which if which in trees else _ALSO.get(which, which)
+    if found not in trees:
+        raise CheckpointError(f"{source.name} holds no network {which}; it has {', '.join(trees)}.")
+    tree = trees[found]
+    with source.making_sense(f"holds a {found} that is no StyleGAN2 that is known here"):
         _check_options(tree)
-        entries = {name: Entry(tensor) for name, tensor in _tensors(tree) if not name.endswith(DERIVED)}
+        entries = {name: Entry(tensor) for name, tensor in _tensors(source, tree) if not name.endswith(DERIVED)}
         config = _discriminator_config(tree) if which == "D" else _generator_config(tree)
-    network: Generator | Discriminator
-    if which == "D":
-        network = assemble(source.path, Discriminator, config, entries)
-    else:
-        optional = [] if "mapping.w_avg" in entries else ["mapping.w_avg"]
-        optional += _without_noise(tree)
-        network = assemble(source.path, Generator, config, entries, optional)
-    ignored = [printable(str(key)) for key, part in value.items() if key != which and part is not None]
+        network: Generator | Discriminator
+        if which == "D":
+            network = assemble(source.path, Discriminator, config, entries)
+        else:
+            optional = [] if "mapping.w_avg" in entries else ["mapping.w_avg"]
+            optional += _without_noise(tree)
+            network = assemble(source.path, Generator, config, entries, optional)
+    ignored = ignored_names(key for key, part in value.items() if key != found and part is not None)
     return Reading(network, "NVIDIA pickle (PyTorch)", [*ignored, "module_src"])
 
 
@@ -60,7 +80,8 @@ def _is_network(value: Any) -> bool:
 
 
 def _modules(source: Source, root: PlainObject) -> Iterator[tuple[str, PlainObject]]:
-    # A module that hangs in several places, as in no network here, could hang in exponentially many.
+    # A module or a list of modules that hangs in several places, as in no network here, could hang in exponentially
+    # many.
     seen: set[int] = set()
     waiting = [("", root)]
     while waiting:
@@ -72,23 +93,33 @@ def _modules(source: Source, root: PlainObject) -> Iterator[tuple[str, PlainObje
         children = module.state.get("_modules")
         if not isinstance(children, dict):
             source.damaged("its network has no list of modules")
+        source.budget.spend(len(children))
         for key, child in children.items():
             if child is None:
                 continue
-            if not isinstance(key, str) or len(key) > 64 or not _is_network(child):
+            if not _is_name(key) or not _is_network(child) or name.count(".") >= _MAX_PATH:
                 source.damaged("its network holds a module that is none")
             waiting.append((f"{name}.{key}" if name else key, child))
 
 
-def _tensors(tree: dict[str, PlainObject]) -> Iterator[tuple[str, StoredTensor]]:
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and 0 < len(key) <= _MAX_NAME
+
+
+def _tensors(source: Source, tree: dict[str, PlainObject]) -> Iterator[tuple[str, StoredTensor]]:
     for path, module in tree.items():
         for kind in ("_parameters", "_buffers"):
-            for key, tensor in module.state[kind].items():
+            tensors = module.state[kind]
+            if not isinstance(tensors, dict):
+                raise ValueError(f"{path} has no {kind}")
+            # One dictionary may hang in many modules, so each look at it is paid for.
+            source.budget.spend(len(tensors))
+            for key, tensor in tensors.items():
                 if tensor is None:
                     continue
-                if not isinstance(tensor, StoredTensor):
-                    raise TypeError("a parameter that is no tensor")
-                yield f"{path}.{key}" if path else str(key), tensor
+                if not isinstance(tensor, StoredTensor) or not _is_name(key):
+                    raise ValueError("a parameter that is no tensor")
+                yield f"{path}.{key}" if path else key, tensor
 
 
 def _is_stylegan3(tree: dict[str, PlainObject]) -> bool:
@@ -98,8 +129,8 @@ def _is_stylegan3(tree: dict[str, PlainObject]) -> bool:
 def _check_options(tree: dict[str, PlainObject]) -> None:
     for name, module in tree.items():
         activation = module.state.get("activation", "linear")
-        if activation not in ("linear", "lrelu"):
-            raise ValueError(f"{name} has the activation {activation}")
+        if not isinstance(activation, str) or activation not in ("linear", "lrelu"):
+            raise ValueError(f"{name} has the activation {describe(activation)}")
         kernel = module.state["_parameters"].get("weight")
         if isinstance(kernel, StoredTensor) and len(kernel.shape) == 4 and kernel.shape[2:] not in ((1, 1), (3, 3)):
             raise ValueError(f"{name} has a kernel of {kernel.shape[2:]}")
@@ -156,20 +187,18 @@ def _discriminator_config(tree: dict[str, PlainObject]) -> dict[str, Any]:
 
 
 def _resolutions(resolution: Any) -> list[int]:
-    if not isinstance(resolution, int) or resolution > 4096:
-        raise ValueError(f"a resolution of {resolution}")
-    return block_resolutions(resolution)
+    return block_resolutions(whole_number("img_resolution", resolution, 4, RESOLUTION))
 
 
 def _block_options(tree: dict[str, PlainObject], blocks: dict[int, str], clamped: str) -> dict[str, Any]:
     last = blocks[max(blocks)]
     options = {
-        "num_fp16_res": sum(bool(_setting(tree, block, "use_fp16", False)) for block in blocks.values()),
+        "num_fp16_res": sum(_setting(tree, block, "use_fp16", False) is True for block in blocks.values()),
         "conv_clamp": _setting(tree, f"{last}.{clamped}", "conv_clamp"),
     }
     kernel = tree[last].state["_buffers"].get(DERIVED)
-    if isinstance(kernel, StoredTensor) and max(kernel.shape, default=99) <= 32:
-        options |= filter_option(taps(kernel.read()))
+    if isinstance(kernel, StoredTensor):
+        options |= filter_option(taps(kernel))
     return options
 
 
@@ -178,7 +207,7 @@ def _mapping_options(tree: dict[str, PlainObject]) -> dict[str, Any]:
     options: dict[str, Any] = {
         "num_layers": layers,
         "w_avg_beta": _setting(tree, "mapping", "w_avg_beta", _USUAL_BETA),
-        "lr_multiplier": float(_setting(tree, "mapping.fc0", "bias_gain", 0.01)),
+        "lr_multiplier": _setting(tree, "mapping.fc0", "bias_gain", 0.01),
     }
     if layers > 1:
         options["layer_features"] = _shape(tree, "mapping.fc0", "weight")[0]

@@ -4,38 +4,37 @@ Python's own `pickle` imports and calls what a file names. Here the names that a
 few lines of `plain_values`; any other name ends the reading with a sentence that gives it. Long byte strings and texts
 (weights, source code) are never read: their place in the file is noted.
 
-Bounds: a length is held against what the file has left before anything is allocated; the instructions, the text that
-is decoded and the nesting of values are limited, so that what is built stays within some 30 MB whatever the file.
+What that may cost is limited by `budget`: every instruction and every element that is moved is paid for.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stylegan.checkpoints.errors import CheckpointError
-from stylegan.checkpoints.formats import plain_values
+from stylegan.checkpoints.formats import budget, plain_values
 from stylegan.checkpoints.formats.source import Source, Span, Storage
 
-_MAX_INSTRUCTIONS = 250_000
-_MAX_TEXT = 8_000_000
-_MAX_DEPTH = 100
 _MAX_LINE = 256
 # Shorter byte strings and texts are kept, longer ones stay in the file.
 _KEPT_BYTES = 16
 _KEPT_TEXT = 4096
 
 
-def read_pickle(source: Source, by_key: dict[str, Storage] | None = None) -> Any:
+def read_pickle(
+    source: Source, by_key: dict[str, Storage] | None = None, names: Mapping[str, str] = plain_values.NAMES
+) -> Any:
     """The value of the pickle at the source's present position; afterwards the source stands behind it.
 
     Args:
-        source: the file. Storages that the pickle holds as bytes are appended to `source.storages`.
+        source: the file. Storages that the pickle holds as bytes are entered in `source.storages`.
         by_key: where the storages go that a pickle of `torch.save` refers to; None refuses such references.
+        names: what may be named, and what it stands for.
 
     Raises:
-        CheckpointError: if the pickle names anything that is not on the list, is damaged, or exceeds a bound.
+        CheckpointError: if the pickle names anything that is not on the list, is damaged, or exceeds its budget.
     """
-    machine = _Machine(source, by_key)
+    machine = _Machine(source, by_key, names)
     try:
         value = machine.run()
     except CheckpointError:
@@ -47,51 +46,61 @@ def read_pickle(source: Source, by_key: dict[str, Storage] | None = None) -> Any
 
 
 def _check_depth(source: Source, value: Any) -> None:
+    # Each container is looked at once, so that sharing does not multiply.
     seen: set[int] = set()
     level = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(budget.DEPTH):
         deeper: list[Any] = []
         for item in level:
             inner = item.state if type(item) is plain_values.PlainObject else item
             if type(inner) in (list, tuple, dict) and id(inner) not in seen:
                 seen.add(id(inner))
+                source.budget.spend(len(inner))
                 deeper.extend(inner.values() if type(inner) is dict else inner)
         if not deeper:
             return
         level = deeper
-    source.damaged(f"its values nest deeper than {_MAX_DEPTH}")
+    source.damaged(f"its values nest deeper than {budget.DEPTH}")
 
 
 class _Machine:
     """The stack machine of the pickle format, protocols 0 to 5."""
 
-    def __init__(self, source: Source, by_key: dict[str, Storage] | None) -> None:
+    def __init__(self, source: Source, by_key: dict[str, Storage] | None, names: Mapping[str, str]) -> None:
         self.source = source
         self.by_key = by_key
+        self.names = names
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
-        self.text_read = 0
 
     def run(self) -> Any:
-        read = self.source.file.read
-        for _ in range(_MAX_INSTRUCTIONS):
+        read, left = self.source.file.read, self.source.budget
+        # The instructions are paid for together, since a call for each would take as long as the instruction itself.
+        for steps in range(left.work):
             code = read(1)
             if code == b".":
                 if len(self.stack) != 1 or self.marks:
                     raise ValueError
+                left.spend(steps)
                 return self.stack.pop()
             instruction = _INSTRUCTIONS.get(code)
             if instruction is None:
                 self.source.damaged("its pickle has an unknown instruction" if code else "it ends within its pickle")
             instruction(self)
-        self.source.damaged(f"its pickle has more than {_MAX_INSTRUCTIONS} instructions")
+        left.exceeded()
 
     def take(self, count: int) -> bytes:
         data = self.source.file.read(count)
         if len(data) != count:
             self.source.damaged("it ends within its pickle")
         return data
+
+    def byte(self) -> int:
+        data = self.source.file.read(1)
+        if not data:
+            self.source.damaged("it ends within its pickle")
+        return data[0]
 
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "little")
@@ -103,7 +112,7 @@ class _Machine:
         return line[:-1].decode("ascii")
 
     def data(self, size: int, keep: int = _KEPT_BYTES) -> bytes | Span:
-        length = self.number(size)
+        length = self.byte() if size == 1 else self.number(size)
         if length > keep:
             position = self.source.file.tell()
             if length > self.source.size - position:
@@ -116,9 +125,7 @@ class _Machine:
         data = self.data(size, _KEPT_TEXT)
         if isinstance(data, Span):
             return data
-        self.text_read += len(data)
-        if self.text_read > _MAX_TEXT:
-            self.source.damaged("it holds too much text")
+        self.source.budget.spend_text(len(data))
         return data.decode("utf-8", "surrogatepass")
 
     def push(self, value: Any) -> None:
@@ -138,12 +145,13 @@ class _Machine:
         return tuple([self.pop() for _ in range(count)][::-1])
 
     def mark(self) -> None:
-        if len(self.marks) >= _MAX_DEPTH:
-            self.source.damaged(f"its pickle nests deeper than {_MAX_DEPTH}")
+        if len(self.marks) >= budget.DEPTH:
+            self.source.damaged(f"its pickle nests deeper than {budget.DEPTH}")
         self.marks.append(len(self.stack))
 
     def pop_mark(self) -> list[Any]:
         start = self.marks.pop()
+        self.source.budget.spend(len(self.stack) - start)
         items = self.stack[start:]
         del self.stack[start:]
         return items
@@ -164,7 +172,7 @@ class _Machine:
         if type(module) is not str or type(name) is not str:
             raise TypeError
         full = f"{module}.{name}"
-        kind = plain_values.NAMES.get(full)
+        kind = self.names.get(full)
         if kind is None and self.by_key is not None:
             kind = plain_values.STORAGE_NAMES.get(full)
         if kind is None:
@@ -181,7 +189,7 @@ class _Machine:
 
     def build(self) -> None:
         state = self.pop()
-        plain_values.set_state(self.top(), state)
+        plain_values.set_state(self.source, self.top(), state)
 
     def persistent_id(self) -> None:
         if self.by_key is None:
@@ -197,7 +205,7 @@ class _Machine:
 
 
 def _protocol(p: _Machine) -> None:
-    if p.number(1) > 5:
+    if p.byte() > 5:
         p.source.damaged("its pickle is of an unknown protocol")
 
 
@@ -237,7 +245,7 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"\x88": lambda p: p.push(True),
     b"\x89": lambda p: p.push(False),
     b"J": lambda p: p.push(int.from_bytes(p.take(4), "little", signed=True)),
-    b"K": lambda p: p.push(p.number(1)),
+    b"K": lambda p: p.push(p.byte()),
     b"M": lambda p: p.push(p.number(2)),
     b"\x8a": lambda p: p.push(_long(p, 1)),
     b"\x8b": lambda p: p.push(_long(p, 4)),
@@ -274,10 +282,10 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"\x90": lambda p: p.append(p.pop_mark()),
     b"\x91": lambda p: p.push(p.pop_mark()),
     b"g": lambda p: p.push(p.memo[int(p.line()[:20])]),
-    b"h": lambda p: p.push(p.memo[p.number(1)]),
+    b"h": lambda p: p.push(p.memo[p.byte()]),
     b"j": lambda p: p.push(p.memo[p.number(4)]),
     b"p": lambda p: p.remember(int(p.line()[:20])),
-    b"q": lambda p: p.remember(p.number(1)),
+    b"q": lambda p: p.remember(p.byte()),
     b"r": lambda p: p.remember(p.number(4)),
     b"\x94": lambda p: p.remember(len(p.memo)),
     b"c": lambda p: p.name(p.line(), p.line()),

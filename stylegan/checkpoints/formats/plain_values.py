@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stylegan.checkpoints.formats import budget
 from stylegan.checkpoints.formats.source import (
     ITEM_SIZES,
     MAX_DIMENSIONS,
@@ -17,10 +18,11 @@ from stylegan.checkpoints.formats.source import (
     StoredArray,
     StoredTensor,
     numel,
+    printable,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Name:
     """One of the names below, as a value: what it stands for, and the name in the file."""
 
@@ -28,7 +30,7 @@ class Name:
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class PlainObject:
     """What the file calls an object: its class's name, and what the file says about it."""
 
@@ -36,7 +38,7 @@ class PlainObject:
     state: dict[Any, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class NumberType:
     """A numpy number type: its name, and the order of its bytes ('<', '>', '|' or '=')."""
 
@@ -86,7 +88,7 @@ _OBJECTS = ("dnnlib.tflib.network.Network", "argparse.Namespace")
 
 def call(source: Source, target: Any, arguments: Any) -> Any:
     """What stands for `target(*arguments)`; TypeError, ValueError or KeyError where that makes no sense."""
-    if type(target) is not Name or type(arguments) is not tuple:
+    if type(target) is not Name or type(arguments) is not tuple or len(arguments) > budget.ARGUMENTS:
         raise TypeError
     if target.kind not in _CALLS:
         source.refuse(target.name)
@@ -95,7 +97,7 @@ def call(source: Source, target: Any, arguments: Any) -> Any:
 
 def new(source: Source, target: Any, arguments: Any) -> Any:
     """What stands for `target.__new__(target, *arguments)`."""
-    if type(target) is not Name or arguments != ():
+    if type(target) is not Name or type(arguments) is not tuple or arguments:
         raise TypeError
     if target.kind == "dict":
         return {}
@@ -104,20 +106,21 @@ def new(source: Source, target: Any, arguments: Any) -> Any:
     return PlainObject(target.kind)
 
 
-def set_state(target: Any, state: Any) -> None:
+def set_state(source: Source, target: Any, state: Any) -> None:
     """What stands for `target.__setstate__(state)`; a dictionary's own attributes are passed over."""
     if type(target) is PlainObject and type(state) is dict:
         target.state = state
     elif type(target) is NumberType and type(state) is tuple and len(state) in (8, 9):
-        if state[1] not in ("<", ">", "|", "=") or state[2:5] != (None, None, None):
+        _, order, *fields = state[:5]
+        if type(order) is not str or order not in ("<", ">", "|", "=") or any(part is not None for part in fields):
             raise ValueError
-        target.order = state[1]
+        target.order = order
     elif type(target) is StoredArray and type(state) is tuple and len(state) == 5:
         _, shape, kind, fortran, data = state
         if type(kind) is not NumberType or type(fortran) is not bool or type(data) not in (bytes, Span):
             raise TypeError
         length = len(data) if isinstance(data, bytes) else data.length
-        if numel(_sizes(shape)) * ITEM_SIZES[kind.name] != length:
+        if numel(_claimed(source, shape)) * ITEM_SIZES[kind.name] != length:
             raise ValueError
         target.dtype, target.shape, target.fortran, target.data = kind.order + kind.name, shape, fortran, data
     elif type(target) is not dict or type(state) is not dict:
@@ -138,10 +141,12 @@ def fill(target: Any, items: Sequence[Any]) -> dict[Any, Any]:
 
 def storage_reference(source: Source, by_key: dict[str, Storage], reference: Any) -> Storage:
     """The storage that a persistent id of `torch.save` refers to, entered in `by_key`."""
-    tag, kind, key, _, count, *view = reference
-    if tag != "storage" or type(kind) is not Name or type(key) is not str or view not in ([], [None]):
+    if type(reference) is not tuple or len(reference) not in (5, 6):
         raise TypeError
-    if type(count) is not int or not 0 <= count < 2**40:
+    tag, kind, key, _, count, *view = reference
+    if type(tag) is not str or tag != "storage" or type(kind) is not Name or type(key) is not str:
+        raise TypeError
+    if type(count) is not int or not 0 <= count <= source.size or any(part is not None for part in view):
         raise ValueError
     dtype = _TORCH_STORAGES[kind.kind.removeprefix("torch.").removesuffix("Storage")]
     storage = by_key.setdefault(key, Storage(Span(0, 0), dtype, None, count))
@@ -150,25 +155,33 @@ def storage_reference(source: Source, by_key: dict[str, Storage], reference: Any
     return storage
 
 
-def _sizes(value: Any) -> tuple[int, ...]:
+def _sizes(value: Any, largest: int) -> tuple[int, ...]:
     if type(value) is not tuple or len(value) > MAX_DIMENSIONS:
         raise TypeError
-    if any(type(n) is not int or not 0 <= n < 2**40 for n in value):
+    if any(type(n) is not int or not 0 <= n <= largest for n in value):
         raise ValueError
     return value
+
+
+def _claimed(source: Source, shape: Any) -> tuple[int, ...]:
+    """A shape, if the file has bytes enough for it; a tensor of no numbers may not claim a long side either."""
+    sizes = _sizes(shape, source.size)
+    if numel([max(n, 1) for n in sizes]) > source.size:
+        source.damaged("a tensor claims more numbers than the file has bytes")
+    return sizes
 
 
 def _dictionary(source: Source, pairs: Any = ()) -> dict[Any, Any]:
     if type(pairs) not in (list, tuple):
         raise TypeError
+    source.budget.spend(2 * len(pairs))
     return fill({}, [part for pair in pairs for part in _pair(pair)])
 
 
 def _pair(pair: Any) -> tuple[Any, Any]:
-    if type(pair) not in (list, tuple):
+    if type(pair) not in (list, tuple) or len(pair) != 2:
         raise TypeError
-    key, value = pair
-    return key, value
+    return pair[0], pair[1]
 
 
 def _network(source: Source, meta: Any) -> PlainObject:
@@ -180,14 +193,13 @@ def _network(source: Source, meta: Any) -> PlainObject:
 def _storage(source: Source, data: Any) -> Storage:
     if type(data) is not Span:
         raise TypeError
-    source.storages.append(Storage(data))
-    return source.storages[-1]
+    return source.storages.setdefault(data.start, Storage(data))
 
 
 def _tensor(source: Source, storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> StoredTensor:
-    if type(storage) is not Storage or type(offset) is not int or not 0 <= offset < 2**40:
+    if type(storage) is not Storage or type(offset) is not int or not 0 <= offset <= source.size:
         raise TypeError
-    if len(_sizes(shape)) != len(_sizes(stride)):
+    if len(_claimed(source, shape)) != len(_sizes(stride, source.size)):
         raise ValueError
     return StoredTensor(source, storage, offset, shape, stride)
 
@@ -208,7 +220,7 @@ def _number_type(source: Source, code: Any, *_: Any) -> NumberType:
     if type(code) is not str:
         raise TypeError
     if code not in _NUMPY_TYPES:
-        source.refuse(f"numpy.dtype({code!r})")
+        source.refuse(f"numpy.dtype({printable(code, 40)!r})")
     return NumberType(_NUMPY_TYPES[code])
 
 

@@ -8,13 +8,14 @@ import torch
 
 from stylegan.checkpoints.errors import CheckpointError
 from stylegan.checkpoints.formats import torch_archive
-from stylegan.checkpoints.formats.assemble import Entry, Reading, assemble
+from stylegan.checkpoints.formats.assemble import FIRST, Entry, Reading, assemble
 from stylegan.checkpoints.formats.plain_pickle import read_pickle
-from stylegan.checkpoints.formats.source import Source, StoredTensor, explain
+from stylegan.checkpoints.formats.source import Source, StoredTensor, explain, open_file, shown
 from stylegan.networks import stylegan1
 
 _SYNTHESIS, _MAPPING, _FIT = "synthesis.pt", "mapping.pt", "gaussian_fit.pt"
 _FORMAT = "PULSE (StyleGAN1)"
+_MAX_NAME = 100
 _State = Mapping[str, StoredTensor]
 
 
@@ -25,7 +26,16 @@ def recognises(value: Any) -> bool:
 
 def recognises_folder(path: Path) -> bool:
     """Whether the folder holds PULSE's `synthesis.pt`."""
-    return path.is_dir() and (path / _SYNTHESIS).is_file()
+    return (path / _SYNTHESIS).is_file()
+
+
+def part_alone(value: Any) -> str | None:
+    """The name of the file of PULSE's, other than `synthesis.pt`, that a value of torch.save comes from, or None."""
+    if isinstance(value, dict) and "dense0.weight" in value and "dense0.bias" in value:
+        return _MAPPING
+    if isinstance(value, dict) and value.keys() == {"mean", "std"}:
+        return _FIT
+    return None
 
 
 def load_folder(folder: Path) -> Reading:
@@ -38,15 +48,17 @@ def load_folder(folder: Path) -> Reading:
         CheckpointError: if a file holds anything but tensors, or does not fit.
     """
     mapping_path, fit_path = folder / _MAPPING, folder / _FIT
-    with (folder / _SYNTHESIS).open("rb") as file:
+    with open_file(folder / _SYNTHESIS) as file:
         source = Source(folder / _SYNTHESIS, file)
         synthesis = _read(source)
         if not mapping_path.is_file():
             return _with_fit(_assemble(source.path, synthesis, {}), fit_path)
-        with mapping_path.open("rb") as mapping_file:
+        with open_file(mapping_path) as mapping_file:
             mapping = _read(Source(mapping_path, mapping_file))
             if "dense0.weight" not in mapping:
-                raise CheckpointError(f"{mapping_path} has no dense0.weight, so it is not PULSE's mapping network.")
+                raise CheckpointError(
+                    f"{shown(mapping_path)} has no dense0.weight, so it is not PULSE's mapping network."
+                )
             return _with_fit(_assemble(source.path, synthesis, mapping), fit_path)
 
 
@@ -64,29 +76,33 @@ def _read(source: Source) -> _State:
         return _tensors(source, torch_archive.read_zip(source))
     source.file.seek(0)
     if not torch_archive.is_legacy_mark(read_pickle(source)):
-        raise CheckpointError(f"{source.path} is not a file of torch.save, so not one of PULSE's files.")
+        raise CheckpointError(f"{source.name} is not a file of torch.save, so not one of PULSE's files.")
     source.file.seek(0)
     return _tensors(source, torch_archive.read_legacy(source, source.size))
 
 
 def _tensors(source: Source, value: Any) -> _State:
-    if not isinstance(value, dict) or not all(
-        isinstance(key, str) and isinstance(tensor, StoredTensor) for key, tensor in value.items()
-    ):
-        raise CheckpointError(f"{source.path} is not a dictionary of tensors, so not one of PULSE's files.")
+    def fits(key: Any, tensor: Any) -> bool:
+        return isinstance(key, str) and len(key) <= _MAX_NAME and isinstance(tensor, StoredTensor)
+
+    if not isinstance(value, dict) or not all(fits(key, tensor) for key, tensor in value.items()):
+        raise CheckpointError(f"{source.name} is not a dictionary of tensors, so not one of PULSE's files.")
     return value
 
 
 def _with_fit(generator: stylegan1.Generator, path: Path) -> Reading:
     ignored = [] if generator.mapping.num_layers else [f"no {_MAPPING}: the generator has no mapping network"]
     if path.is_file():
-        with path.open("rb") as file:
+        with open_file(path) as file:
             fit = _read(Source(path, file))
             if {"mean", "std"} - fit.keys() or any(
                 fit[key].shape not in ((generator.w_dim,), (1, generator.w_dim)) for key in ("mean", "std")
             ):
-                raise CheckpointError(f"{path} does not hold a mean and a std of length {generator.w_dim}.")
-            generator.gaussian_fit = {key: fit[key].read().flatten().float() for key in ("mean", "std")}
+                raise CheckpointError(f"{shown(path)} does not hold a mean and a std of length {generator.w_dim}.")
+            values = {key: fit[key].read().flatten().float() for key in ("mean", "std")}
+            if not all(bool(part.isfinite().all()) for part in values.values()):
+                raise CheckpointError(f"{shown(path)} holds a gaussian fit that is not finite; fetch it again.")
+            generator.gaussian_fit = values
         generator.mapping.w_avg = torch.nn.functional.leaky_relu(generator.gaussian_fit["mean"], 0.2)
     else:
         ignored.append(f"no {_FIT}")
@@ -96,7 +112,7 @@ def _with_fit(generator: stylegan1.Generator, path: Path) -> Reading:
 def _assemble(path: Path, synthesis: _State, mapping: _State) -> stylegan1.Generator:
     if not recognises(synthesis):
         raise CheckpointError(
-            f"{path} has no blocks.4x4.const and torgb.weight, so it is not PULSE's synthesis network."
+            f"{shown(path)} has no blocks.4x4.const and torgb.weight, so it is not PULSE's synthesis network."
         )
     try:
         entries = _synthesis_entries(synthesis)
@@ -112,8 +128,8 @@ def _assemble(path: Path, synthesis: _State, mapping: _State) -> stylegan1.Gener
             "mapping_kwargs": {"num_layers": sum(name.endswith(".weight") for name in mapping)},
             "synthesis_kwargs": {"channels": channels},
         }
-    except (KeyError, ValueError, IndexError) as error:
-        raise CheckpointError(f"{path} is no StyleGAN1 in PULSE's form ({explain(error)}).") from error
+    except (LookupError, ValueError) as error:
+        raise CheckpointError(f"{shown(path)} is no StyleGAN1 in PULSE's form ({explain(error)}).") from error
     layers = [f"synthesis.b{r}.conv{i}.noise_const" for r in resolutions for i in (0, 1)]
     generator = assemble(path, stylegan1.Generator, config, entries, ["mapping.w_avg", *layers])
     # The noise maps are ours, since the files have none; a fixed seed makes every load the same network.
@@ -147,6 +163,5 @@ def _synthesis_entries(synthesis: _State) -> dict[str, Entry]:
             "epi1": f"conv0.{_EPILOGUE.get('.'.join(rest), '')}",
             "epi2": f"conv1.{_EPILOGUE.get('.'.join(rest), '')}",
         }[first]
-        transform = (lambda t: t[0]) if name == "const" else None
-        entries[f"synthesis.b{size.split('x')[0]}.{name}"] = Entry(tensor, transform)
+        entries[f"synthesis.b{size.split('x')[0]}.{name}"] = Entry(tensor, FIRST if name == "const" else None)
     return entries

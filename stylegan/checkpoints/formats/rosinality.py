@@ -7,14 +7,32 @@ from typing import Any
 import torch
 
 from stylegan.checkpoints.errors import CheckpointError
-from stylegan.checkpoints.formats.assemble import Entry, Reading, assemble, filter_option, taps, widths
-from stylegan.checkpoints.formats.source import Source, StoredTensor, printable
+from stylegan.checkpoints.formats.assemble import (
+    FIRST,
+    FIRST_MAP,
+    FLAT,
+    NUMBER,
+    Entry,
+    Reading,
+    assemble,
+    filter_option,
+    ignored_names,
+    taps,
+    widths,
+)
+from stylegan.checkpoints.formats.source import Source, StoredTensor, describe, printable
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.stylegan2 import Generator
 
 _KEYS = {"G": "g", "D": "d", "G_ema": "g_ema"}
-# Of the latents whose mean style stands in for a `latent_avg` that the file lacks.
+# Which generator stands in for one that is missing.
+_ALSO = {"G": "G_ema", "G_ema": "G"}
+# Latents whose mean style stands in for a `latent_avg` that the file lacks; fewer where the mapping network is so wide
+# that they would take seconds (multiplications) or much memory (numbers).
 _AVERAGED = 4096
+_MULTIPLICATIONS = 2**34
+_NUMBERS = 2**22
+_MAX_NAME = 100
 
 
 def recognises(value: Any) -> bool:
@@ -31,25 +49,36 @@ def _is_network(state: Any) -> bool:
 def load(source: Source, value: dict[str, Any], which: str) -> Reading:
     """The network `which` of a value of torch.save.
 
-    Where the file has no `latent_avg`, the average style is that of 4096 latents of a fixed seed.
+    A generator alone stands for both `G_ema` and `G`. Where the file has no `latent_avg`, the average style is that of
+    latents of a fixed seed: 4096, or fewer for very wide networks.
 
     Raises:
         CheckpointError: if it is missing or does not fit this format.
     """
     key = _KEYS[which]
+    if not _is_network(value.get(key)) and which in _ALSO and _is_network(value.get(_KEYS[_ALSO[which]])):
+        key = _KEYS[_ALSO[which]]
     if not _is_network(value.get(key)):
         present = [name for name in _KEYS.values() if _is_network(value.get(name))]
-        raise CheckpointError(f"{source.path} holds no network {key}, for {which}; it has {', '.join(present)}.")
-    state = {str(name).removeprefix("module."): tensor for name, tensor in value[key].items()}
+        raise CheckpointError(f"{source.name} holds no network {key}, for {which}; it has {', '.join(present)}.")
     with source.making_sense(f"holds a {key} that is no StyleGAN2 in rosinality's form"):
-        if not all(isinstance(tensor, StoredTensor) for tensor in state.values()):
-            raise TypeError("something other than tensors")
+        state = _state(source, value[key])
         network = _discriminator(source, state) if which == "D" else _generator(source, state, value.get("latent_avg"))
     used = {key} | ({"latent_avg"} if which != "D" else set())
-    ignored = [printable(str(name)) for name in value if name not in used]
+    ignored = ignored_names(name for name in value if name not in used)
     if which != "D" and "latent_avg" not in value:
-        ignored.append(f"no latent_avg: the average of {_AVERAGED} latents is used")
+        ignored.append("no latent_avg: an average of styles is used")
     return Reading(network, "rosinality stylegan2-pytorch", ignored)
+
+
+def _state(source: Source, tensors: dict[Any, Any]) -> dict[str, StoredTensor]:
+    source.budget.spend(len(tensors))
+    state = {}
+    for name, tensor in tensors.items():
+        if not isinstance(name, str) or len(name) > _MAX_NAME or not isinstance(tensor, StoredTensor):
+            raise ValueError("something other than tensors by name")
+        state[name.removeprefix("module.")] = tensor
+    return state
 
 
 def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) -> Generator:
@@ -61,9 +90,9 @@ def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) 
         elif match := re.fullmatch(r"style\.(\d{1,2})\.(weight|bias)", name):
             entries[f"mapping.fc{int(match[1]) - 1}.{match[2]}"] = Entry(tensor)
         elif name == "input.input":
-            entries["synthesis.b4.const"] = Entry(tensor, lambda t: t[0])
+            entries["synthesis.b4.const"] = Entry(tensor, FIRST)
         elif match := re.fullmatch(r"noises\.noise_(\d{1,2})", name):
-            entries[f"{_layer(int(match[1]))}.noise_const"] = Entry(tensor, lambda t: t[0, 0])
+            entries[f"{_layer(int(match[1]))}.noise_const"] = Entry(tensor, FIRST_MAP)
         elif match := re.fullmatch(r"(conv1|convs\.(\d{1,2}))\.(.+)", name):
             module = _layer(0 if match[2] is None else int(match[2]) + 1)
             entries |= _modulated(module, match[3], tensor)
@@ -71,15 +100,15 @@ def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) 
             module = f"synthesis.b{4 if match[2] is None else 8 << int(match[2])}.torgb"
             entries |= _modulated(module, match[3], tensor)
         else:
-            raise ValueError(f"the tensor {name}")
+            raise ValueError(f"the tensor {printable(name)}")
     layers = sum(name.startswith("mapping.fc") and name.endswith("weight") for name in entries)
     counts = _widths(entries, r"synthesis\.b(\d+)\.conv1\.weight")
     synthesis = widths(counts)
     if kernel is not None:
         # The blur after an up-sampling by two has a gain of four.
-        synthesis |= filter_option(taps(kernel.read(), gain=4))
+        synthesis |= filter_option(taps(kernel, gain=4))
     if isinstance(average, StoredTensor):
-        entries["mapping.w_avg"] = Entry(average, lambda t: t.flatten())
+        entries["mapping.w_avg"] = Entry(average, FLAT)
     first, last = entries["mapping.fc0.weight"].shape, entries[f"mapping.fc{layers - 1}.weight"].shape
     mapping: dict[str, Any] = {"num_layers": layers}
     if layers > 1:
@@ -96,9 +125,7 @@ def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) 
     noises = [f"{_layer(i)}.noise_const" for i in range(2 * len(counts) - 1)]
     network = assemble(source.path, Generator, config, entries, ["mapping.w_avg", *noises])
     if "mapping.w_avg" not in entries:
-        z = torch.randn(_AVERAGED, network.z_dim, generator=torch.Generator().manual_seed(0))
-        with torch.no_grad():
-            network.mapping.w_avg.copy_(network.mapping(z)[:, 0].mean(dim=0))
+        network.mapping.w_avg.copy_(_average(network))
     # Early files have no noise maps; a fixed seed makes every load the same network.
     maps = torch.Generator().manual_seed(0)
     for name, buffer in network.named_buffers():
@@ -107,26 +134,38 @@ def _generator(source: Source, state: Mapping[str, StoredTensor], average: Any) 
     return network
 
 
+@torch.no_grad()
+def _average(network: Generator) -> torch.Tensor:
+    """The mean style (w_dim,) of latents of a fixed seed."""
+    mapping = network.mapping
+    widest = network.num_ws * max(network.z_dim, *(p.shape[0] for p in mapping.parameters()))
+    weights = sum(p.numel() for p in mapping.parameters())
+    count = max(16, min(_AVERAGED, _MULTIPLICATIONS // weights, _NUMBERS // network.z_dim))
+    z = torch.randn(count, network.z_dim, generator=torch.Generator().manual_seed(0))
+    parts = z.split(max(1, _NUMBERS // widest))
+    return torch.stack([mapping(part)[:, 0].sum(dim=0) for part in parts]).sum(dim=0) / count
+
+
 def _layer(i: int) -> str:
     return "synthesis.b4.conv1" if i == 0 else f"synthesis.b{8 << (i - 1) // 2}.conv{(i - 1) % 2}"
 
 
 def _modulated(module: str, part: str, tensor: StoredTensor) -> dict[str, Entry]:
     if part == "conv.weight":
-        return {f"{module}.weight": Entry(tensor, lambda t: t[0])}
+        return {f"{module}.weight": Entry(tensor, FIRST)}
     if part in ("conv.modulation.weight", "conv.modulation.bias"):
         return {f"{module}.affine.{part.rsplit('.', 1)[1]}": Entry(tensor)}
     if part == "noise.weight":
-        return {f"{module}.noise_strength": Entry(tensor, lambda t: t.reshape(()))}
+        return {f"{module}.noise_strength": Entry(tensor, NUMBER)}
     if part in ("bias", "activate.bias"):
-        return {f"{module}.bias": Entry(tensor, lambda t: t.flatten())}
-    raise ValueError(f"the tensor {part}")
+        return {f"{module}.bias": Entry(tensor, FLAT)}
+    raise ValueError(f"the tensor {printable(part)}")
 
 
 def _discriminator(source: Source, state: Mapping[str, StoredTensor]) -> Discriminator:
     blocks = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("convs."))
-    if blocks > 12:
-        raise ValueError(f"{blocks} resolutions")
+    if not 1 <= blocks <= 11:
+        raise ValueError(f"{describe(blocks)} resolutions")
     resolution = 2 << blocks
     entries: dict[str, Entry] = {}
     kernel: StoredTensor | None = None
@@ -142,7 +181,7 @@ def _discriminator(source: Source, state: Mapping[str, StoredTensor]) -> Discrim
         elif match := re.fullmatch(r"(final_\w+\.\d)\.(weight|bias)", name):
             entries[f"b4.{ends[match[1]]}.{match[2]}"] = Entry(tensor)
         else:
-            raise ValueError(f"the tensor {name}")
+            raise ValueError(f"the tensor {printable(name)}")
     counts = _widths(entries, r"b(\d+)\.conv0\.weight") | {4: entries["b4.conv.weight"].shape[0]}
     config: dict[str, Any] = {
         "c_dim": 0,
@@ -152,7 +191,7 @@ def _discriminator(source: Source, state: Mapping[str, StoredTensor]) -> Discrim
         **widths(counts),
     }
     if kernel is not None:
-        config |= filter_option(taps(kernel.read()))
+        config |= filter_option(taps(kernel))
     return assemble(source.path, Discriminator, config, entries)
 
 

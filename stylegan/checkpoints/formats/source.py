@@ -1,5 +1,7 @@
 """An open checkpoint file, what lies in it by position, and the sentences for a file that is refused."""
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stylegan.checkpoints.errors import CheckpointError
+from stylegan.checkpoints.formats.budget import Budget
 from stylegan.common import console
 
 _TORCH_TYPES = {
@@ -24,6 +27,7 @@ _TORCH_TYPES = {
     "uint8": torch.uint8,
     "bool": torch.bool,
 }
+FLOATING = ("float64", "float32", "float16", "bfloat16")
 ITEM_SIZES = {name: torch.empty(0, dtype=dtype).element_size() for name, dtype in _TORCH_TYPES.items()}
 MAX_DIMENSIONS = 8
 
@@ -36,7 +40,8 @@ class Span:
     length: int
 
 
-@dataclass(slots=True)
+# The generated `__repr__` and `__eq__` of a dataclass walk through what a file built, so these classes have none.
+@dataclass(slots=True, repr=False, eq=False)
 class Storage:
     """A row of numbers of one type; `start` is None until the bytes that hold it have been looked into."""
 
@@ -47,35 +52,39 @@ class Storage:
 
 
 class Source:
-    """A checkpoint file that is open for reading, with the bounds that hold for it.
+    """A checkpoint file that is open for reading, with the budget that it may spend.
 
-    Every byte of the file may be read into a tensor once: a file whose tensors all share the same bytes would
-    otherwise grow in memory without limit.
+    Args:
+        path: the file.
+        file: the same, open for reading in binary mode and seekable.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
+        self.name = shown(path)
         self.file = file
         self.size = file.seek(0, 2)
-        self.storages: list[Storage] = []
+        self.budget = Budget(self.name, self.size)
+        # Storages that a pickle holds as bytes, by their place in the file: many tensors may share one.
+        self.storages: dict[int, Storage] = {}
         self._readable = self.size
         file.seek(0)
 
     def damaged(self, what: str) -> NoReturn:
         """Raise CheckpointError for a file that contradicts itself."""
-        raise CheckpointError(f"{self.path} is damaged ({what}); fetch it again.")
+        raise CheckpointError(f"{self.name} is damaged ({what}); fetch it again.")
 
     def refuse(self, name: str) -> NoReturn:
         """Raise CheckpointError for a file that asks for something other than data."""
         raise CheckpointError(
-            f"{self.path} wants to call `{printable(name)}`, so it is not a file of plain tensors; nothing in it was"
+            f"{self.name} wants to call `{printable(name)}`, so it is not a file of plain tensors; nothing in it was"
             " run, and it was not loaded."
         )
 
     def unsupported(self, what: str) -> NoReturn:
         """Raise CheckpointError for a file that uses a part of the pickle format that is not for data."""
         raise CheckpointError(
-            f"{self.path} uses {what}, as no StyleGAN checkpoint does, so it is not a file of plain tensors; nothing in"
+            f"{self.name} uses {what}, as no StyleGAN checkpoint does, so it is not a file of plain tensors; nothing in"
             " it was run, and it was not loaded."
         )
 
@@ -86,11 +95,15 @@ class Source:
             yield
         except CheckpointError:
             raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{self.path} {otherwise} ({explain(error)}).") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.name} {otherwise} ({explain(error)}).") from error
 
     def read_into(self, start: int, target: Tensor) -> None:
-        """Fill a one-dimensional uint8 tensor with the bytes from `start` on."""
+        """Fill a one-dimensional uint8 tensor with the bytes from `start` on.
+
+        Each byte of the file pays for one byte of memory: tensors that all share the same bytes would otherwise grow
+        without limit.
+        """
         length = target.numel()
         self._readable -= length
         if self._readable < 0:
@@ -100,19 +113,46 @@ class Source:
             self.damaged("it ends within a tensor")
 
 
-def printable(name: str) -> str:
-    """A name out of a file as it stands between backticks in an error: short, in one line, without backticks."""
-    return console.printable(name[:200], 100).replace("`", "?")
+def open_file(path: Path) -> BinaryIO:
+    """A file opened for reading, if it is a regular file; CheckpointError if it is a pipe, device, socket or folder."""
+    # A pipe would wait for somebody to write, also one that took the file's place a moment ago.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise CheckpointError(f"{shown(path)} is not a regular file; give a checkpoint's file.")
+    return os.fdopen(handle, "rb")
+
+
+def printable(text: str, longest: int = 100) -> str:
+    """Text out of a file as it stands between backticks in an error: short, in one line, without backticks."""
+    return console.printable(text[: 2 * longest], longest).replace("`", "?")
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path for a message; `printable`, with room for folders."""
+    return printable(os.fspath(path), 300)
+
+
+def describe(value: object) -> str:
+    """A value out of a file for a message: a number or a short text, else only its type."""
+    if value is None or type(value) in (bool, float):
+        return str(value)
+    if type(value) is int:
+        # Longer numbers take Python quadratic time to print.
+        return str(value) if abs(value) < 10**18 else "a number of over 18 digits"
+    if type(value) is str:
+        return printable(value, 40)
+    return f"a value of type {type(value).__name__}"
 
 
 def explain(error: Exception) -> str:
     """What an error of Python's says about a file, for a sentence in brackets."""
     if isinstance(error, KeyError) and error.args:
-        return f"it lacks {printable(str(error.args[0]))}"
+        return f"it lacks {describe(error.args[0])}"
     return printable(" ".join(str(error).split())) if isinstance(error, ValueError) else type(error).__name__
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class StoredTensor:
     """A tensor in the file: a view into a storage. `read` fetches it."""
 
@@ -121,6 +161,11 @@ class StoredTensor:
     offset: int
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+
+    @property
+    def floating(self) -> bool:
+        """Whether its numbers are floating-point numbers."""
+        return self.storage.dtype in FLOATING
 
     def read(self) -> Tensor:
         """The tensor, in the type that the file has it in."""
@@ -137,9 +182,12 @@ class StoredTensor:
         return raw.view(_TORCH_TYPES[storage.dtype]).as_strided(self.shape, self.stride)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class StoredArray:
-    """A numpy array in the file; its fields are filled while the pickle is read."""
+    """A numpy array in the file; its fields are filled while the pickle is read.
+
+    `dtype` is the order of the bytes, '<', '>', '|' or '=', followed by the name of the type.
+    """
 
     source: Source
     dtype: str = ""
@@ -147,11 +195,16 @@ class StoredArray:
     fortran: bool = False
     data: Span | bytes = b""
 
+    @property
+    def floating(self) -> bool:
+        """Whether its numbers are floating-point numbers."""
+        return self.dtype[1:] in FLOATING
+
     def read(self) -> Tensor:
         """The array as a tensor."""
         if not self.dtype:
             self.source.damaged("an array has no data")
-        swap, name = self.dtype[0] == ">", self.dtype.lstrip("<>|=")
+        swap, name = self.dtype[0] == ">", self.dtype[1:]
         raw = torch.empty(numel(self.shape) * ITEM_SIZES[name], dtype=torch.uint8)
         if isinstance(self.data, bytes):
             raw.copy_(torch.frombuffer(bytearray(self.data), dtype=torch.uint8) if self.data else raw)

@@ -1,23 +1,43 @@
-"""The TensorFlow-era pickles of StyleGAN2: a tuple (G, D, Gs) of networks, each with its variables by name."""
+"""The TensorFlow-era pickles of StyleGAN2: a tuple (G, D, Gs) of networks, each with its variables by name.
+
+A pickle of one of these networks, or of two, is read too.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylegan.checkpoints.errors import CheckpointError
-from stylegan.checkpoints.formats.assemble import Entry, Reading, Record, assemble, filter_option, widths
+from stylegan.checkpoints.formats.assemble import (
+    FIRST,
+    FIRST_MAP,
+    FLIPPED_FROM_TENSORFLOW,
+    FROM_TENSORFLOW,
+    PLUS_ONE,
+    TRANSPOSED,
+    Entry,
+    Reading,
+    Record,
+    assemble,
+    filter_option,
+    widths,
+)
+from stylegan.checkpoints.formats.budget import WIDTH
+from stylegan.checkpoints.formats.configs import whole_number
 from stylegan.checkpoints.formats.plain_values import PlainObject
-from stylegan.checkpoints.formats.source import Source, StoredArray
+from stylegan.checkpoints.formats.source import Source, StoredArray, describe, printable
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.stylegan2 import Generator
 
 _KIND = "dnnlib.tflib.network.Network"
-_PLACES = {"G": 0, "D": 1, "G_ema": 2}
-_MAX_VARIABLES = 5000
-_SUPPORTED: dict[str, tuple[Any, ...]] = {
+_NAMES = ("G", "D", "Gs")
+_TAKEN = {"G": ("G", "Gs"), "D": ("D",), "G_ema": ("Gs", "G")}
+_MAX_NAME = 100
+_MAX_TAPS = 32
+_SUPPORTED: dict[str, tuple[str | bool, ...]] = {
     "nonlinearity": ("lrelu",),
     "mapping_nonlinearity": ("lrelu",),
     "normalize_latents": (True,),
@@ -30,6 +50,7 @@ class _Number:
 
     def __init__(self, value: float) -> None:
         self.shape: tuple[int, ...] = ()
+        self.floating = True
         self._value = value
 
     def read(self) -> Tensor:
@@ -37,73 +58,98 @@ class _Number:
 
 
 def recognises(value: Any) -> bool:
-    """Whether a pickle's value is a tuple of TensorFlow-era networks."""
-    return isinstance(value, tuple) and any(isinstance(part, PlainObject) and part.kind == _KIND for part in value)
+    """Whether a pickle's value is a TensorFlow-era network, or a short tuple or list of such."""
+    parts = value if isinstance(value, tuple | list) and len(value) <= len(_NAMES) else [value]
+    return any(_is_network(part) for part in parts)
 
 
-def load(source: Source, value: tuple[Any, ...], which: str) -> Reading:
-    """The network `which` of a pickle's value; Gs is `G_ema`.
+def load(source: Source, value: Any, which: str) -> Reading:
+    """The network `which` of a pickle's value; Gs is `G_ema`, and a generator alone stands for both.
 
     Raises:
         CheckpointError: if it is of StyleGAN1, has an option that is not supported, or is damaged.
     """
-    network = value[_PLACES[which]] if len(value) == 3 else None
-    if not isinstance(network, PlainObject) or network.kind != _KIND:
-        raise CheckpointError(f"{source.path} is no tuple (G, D, Gs) of networks; give a StyleGAN2 pickle.")
-    with source.making_sense(f"holds a {which} that is no StyleGAN2 that is known here"):
-        variables, options = _flatten(source, network)
-        _check(source, variables, options, network.state.get("version"))
+    networks = _by_name(source, value if isinstance(value, tuple | list) else (value,))
+    name = next((name for name in _TAKEN[which] if name in networks), None)
+    if name is None:
+        raise CheckpointError(
+            f"{source.name} holds no network {which}; of NVIDIA's (G, D, Gs) it has {', '.join(networks)}."
+        )
+    with source.making_sense(f"holds a {name} that is no StyleGAN2 that is known here"):
+        variables, options = _flatten(source, networks[name])
+        _check(source, variables, options, networks[name].state.get("version"))
         result = _discriminator(source, variables, options) if which == "D" else _generator(source, variables, options)
-    others = [name for name, place in (("G", 0), ("D", 1), ("Gs", 2)) if place != _PLACES[which]]
+    others = [other for other in networks if other != name]
     return Reading(result, "NVIDIA pickle (TensorFlow)", [*others, "build_module_src"])
 
 
+def _is_network(value: Any) -> bool:
+    return isinstance(value, PlainObject) and value.kind == _KIND
+
+
+def _by_name(source: Source, parts: Sequence[Any]) -> dict[str, PlainObject]:
+    """The networks of a pickle by the names G, D and Gs: by their places, or where some lack by what they are."""
+    if len(parts) == len(_NAMES):
+        return {name: part for name, part in zip(_NAMES, parts, strict=True) if _is_network(part)}
+    networks: dict[str, PlainObject] = {}
+    for part in parts:
+        if not _is_network(part):
+            source.damaged("it holds a network beside something else")
+        # A generator has parts; of two, the second is the average, as it is of three.
+        name = "Gs" if part.state.get("components") else "D"
+        if name == "Gs" and "Gs" in networks:
+            networks["G"] = networks["Gs"]
+        networks[name] = part
+    return networks
+
+
 def _flatten(source: Source, network: PlainObject) -> tuple[dict[str, Record], dict[str, Any]]:
-    parts = network.state.get("components") or {}
+    parts = network.state.get("components")
+    inner = [parts[name] for name in ("synthesis", "mapping") if name in parts] if isinstance(parts, dict) else []
     variables: dict[str, Record] = {}
     options: dict[str, Any] = {}
-    inner = [parts[name] for name in ("synthesis", "mapping") if name in parts]
     for part in (*inner, network):
-        if not isinstance(part, PlainObject):
+        if not _is_network(part):
             source.damaged("a component is no network")
-        options |= part.state.get("static_kwargs") or {}
-        for name, tensor in _variables(part):
-            variables[name] = tensor
+        settings = part.state.get("static_kwargs")
+        if isinstance(settings, dict):
+            source.budget.spend(len(settings))
+            options |= settings
+        variables |= _variables(source, part)
     return variables, options
 
 
-def _variables(network: PlainObject) -> Iterator[tuple[str, Record]]:
+def _variables(source: Source, network: PlainObject) -> dict[str, Record]:
     pairs = network.state["variables"]
-    if len(pairs) > _MAX_VARIABLES:
-        raise ValueError("too many variables")
-    for name, tensor in pairs:
-        if not isinstance(name, str) or not isinstance(tensor, StoredArray | float | int):
-            raise TypeError("a variable that is no array")
-        yield name, tensor if isinstance(tensor, StoredArray) else _Number(tensor)
+    if not isinstance(pairs, list | tuple):
+        raise ValueError("a network without a list of variables")
+    source.budget.spend(len(pairs))
+    variables: dict[str, Record] = {}
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError("a variable that is no pair of name and array")
+        name, value = pair
+        if not isinstance(name, str) or len(name) > _MAX_NAME:
+            raise ValueError(f"a variable whose name is {describe(name)}")
+        if isinstance(value, StoredArray):
+            variables[name] = value
+        elif type(value) in (int, float) and abs(value) < float("inf"):
+            variables[name] = _Number(value)
+        else:
+            raise ValueError(f"the variable {printable(name)} is no array")
+    return variables
 
 
 def _check(source: Source, variables: dict[str, Record], options: dict[str, Any], version: Any) -> None:
     if any("_lod" in name or "StyleMod" in name for name in variables) or (isinstance(version, int) and version < 4):
         raise CheckpointError(
-            f"{source.path} holds a StyleGAN1 or progressive GAN in TensorFlow's form, which is not supported;"
+            f"{source.name} holds a StyleGAN1 or progressive GAN in TensorFlow's form, which is not supported;"
             " give a StyleGAN2, or a StyleGAN1 in PULSE's files."
         )
     for name, allowed in _SUPPORTED.items():
-        if options.get(name, allowed[0]) not in allowed:
-            raise ValueError(f"{name} is {options[name]}")
-
-
-def _dense(w: Tensor) -> Tensor:
-    return w.t()
-
-
-def _conv(w: Tensor) -> Tensor:
-    return w.permute(3, 2, 0, 1)
-
-
-def _flipped(w: Tensor) -> Tensor:
-    # Where only the shape is asked for, flipping changes nothing and takes torch half a second to prepare.
-    return _conv(w) if w.is_meta else _conv(w).flip(2, 3)
+        value = options.get(name, allowed[0])
+        if type(value) not in (str, bool) or value not in allowed:
+            raise ValueError(f"{name} is {describe(value)}")
 
 
 _LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb"}
@@ -112,33 +158,33 @@ _LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "tor
 def _generator(source: Source, variables: dict[str, Record], options: dict[str, Any]) -> Generator:
     entries: dict[str, Entry] = {}
     layers = 0
-    label = int(options.get("label_size", 0))
+    label = whole_number("label_size", options.get("label_size", 0), 0, WIDTH)
     for name, record in variables.items():
         if name == "dlatent_avg":
             entries["mapping.w_avg"] = Entry(record)
         elif name == "4x4/Const/const":
-            entries["synthesis.b4.const"] = Entry(record, lambda t: t[0])
+            entries["synthesis.b4.const"] = Entry(record, FIRST)
         elif match := re.fullmatch(r"Dense(\d{1,2})/(weight|bias)", name):
             layers = max(layers, int(match[1]) + 1)
-            entries[f"mapping.fc{match[1]}.{match[2]}"] = Entry(record, _dense if match[2] == "weight" else None)
+            entries[f"mapping.fc{match[1]}.{match[2]}"] = Entry(record, TRANSPOSED if match[2] == "weight" else None)
         elif match := re.fullmatch(r"LabelEmbed/(weight|bias)", name):
-            entries[f"mapping.embed.{match[1]}"] = Entry(record, _dense if match[1] == "weight" else None)
+            entries[f"mapping.embed.{match[1]}"] = Entry(record, TRANSPOSED if match[1] == "weight" else None)
         elif match := re.fullmatch(r"noise(\d{1,2})", name):
-            entries[f"{_noise_layer(int(match[1]))}.noise_const"] = Entry(record, lambda t: t[0, 0])
+            entries[f"{_noise_layer(int(match[1]))}.noise_const"] = Entry(record, FIRST_MAP)
         elif match := re.fullmatch(r"(\d{1,4})x\1/(Conv|Conv0_up|Conv1|ToRGB|Skip)/(\w+)", name):
             resolution, layer, part = match.groups()
             if layer == "Skip" and part == "weight":
-                entries[f"synthesis.b{resolution}.skip.weight"] = Entry(record, _flipped)
+                entries[f"synthesis.b{resolution}.skip.weight"] = Entry(record, FLIPPED_FROM_TENSORFLOW)
             else:
                 entries |= _modulated(f"synthesis.b{resolution}.{_LAYERS[layer]}", layer, part, record)
         elif name != "lod":
-            raise ValueError(f"the variable {name}")
+            raise ValueError(f"the variable {printable(name)}")
     if label and "mapping.embed.weight" not in entries:
         raise ValueError("labels that are not embedded")
     sizes = sorted({int(name.split("x")[0]) for name in variables if re.match(r"\d+x", name)})
     embedded = entries["mapping.embed.weight"].shape[0] if label else 0
     synthesis = widths({r: entries[f"synthesis.b{r}.conv1.weight"].shape[0] for r in sizes})
-    synthesis |= filter_option(options.get("resample_kernel") or (1, 3, 3, 1))
+    synthesis |= _filter(options)
     synthesis |= {
         "architecture": _architecture(entries, "synthesis.b{}.skip.weight", "synthesis.b{}.torgb.weight", sizes),
         "conv_clamp": options.get("conv_clamp"),
@@ -167,32 +213,32 @@ def _noise_layer(i: int) -> str:
 
 def _modulated(module: str, layer: str, part: str, record: Record) -> dict[str, Entry]:
     if part == "weight":
-        return {f"{module}.weight": Entry(record, _flipped if layer == "Conv0_up" else _conv)}
+        return {f"{module}.weight": Entry(record, FLIPPED_FROM_TENSORFLOW if layer == "Conv0_up" else FROM_TENSORFLOW)}
     if part == "mod_weight":
-        return {f"{module}.affine.weight": Entry(record, _dense)}
+        return {f"{module}.affine.weight": Entry(record, TRANSPOSED)}
     if part == "mod_bias":
         # The file has the deviation from a scale of one.
-        return {f"{module}.affine.bias": Entry(record, lambda t: t + 1)}
+        return {f"{module}.affine.bias": Entry(record, PLUS_ONE)}
     if part in ("bias", "noise_strength"):
         return {f"{module}.{part}": Entry(record)}
-    raise ValueError(f"the variable {part} of {layer}")
+    raise ValueError(f"the variable {printable(part)} of {layer}")
 
 
 def _discriminator(source: Source, variables: dict[str, Record], options: dict[str, Any]) -> Discriminator:
-    if options.get("label_size", 0):
+    if whole_number("label_size", options.get("label_size", 0), 0, WIDTH):
         raise ValueError("a conditional discriminator")
     names = {"Conv0": "conv0", "Conv1_down": "conv1", "Skip": "skip", "FromRGB": "fromrgb", "Conv": "conv"}
     entries: dict[str, Entry] = {}
     for name, record in variables.items():
         if match := re.fullmatch(r"(4x4/Dense0|Output)/(weight|bias)", name):
             module = "b4.fc" if match[1] == "4x4/Dense0" else "b4.out"
-            entries[f"{module}.{match[2]}"] = Entry(record, _dense if match[2] == "weight" else None)
+            entries[f"{module}.{match[2]}"] = Entry(record, TRANSPOSED if match[2] == "weight" else None)
         elif match := re.fullmatch(r"(\d{1,4})x\1/(Conv0|Conv1_down|Skip|FromRGB|Conv)/(weight|bias)", name):
-            turn = _flipped if match[2] == "Skip" else _conv
+            turn = FLIPPED_FROM_TENSORFLOW if match[2] == "Skip" else FROM_TENSORFLOW
             target = f"b{match[1]}.{names[match[2]]}.{match[3]}"
             entries[target] = Entry(record, turn if match[3] == "weight" else None)
         elif name != "lod":
-            raise ValueError(f"the variable {name}")
+            raise ValueError(f"the variable {printable(name)}")
     sizes = sorted({int(name.split("x")[0]) for name in variables if re.match(r"\d+x", name)})
     epilogue = entries["b4.conv.weight"].shape
     counts = {r: entries[f"b{r}.conv0.weight"].shape[0] for r in sizes if r > 4} | {4: epilogue[0]}
@@ -204,13 +250,23 @@ def _discriminator(source: Source, variables: dict[str, Record], options: dict[s
         "conv_clamp": options.get("conv_clamp"),
         "num_fp16_res": options.get("num_fp16_res", 0),
         "epilogue_kwargs": {
-            "mbstd_group_size": options.get("mbstd_group_size", 4) or None,
+            # Zero stands for the whole batch.
+            "mbstd_group_size": whole_number("mbstd_group_size", options.get("mbstd_group_size", 4), 0, WIDTH) or None,
             "mbstd_num_channels": epilogue[1] - epilogue[0],
         },
         **widths(counts),
-        **filter_option(options.get("resample_kernel") or (1, 3, 3, 1)),
+        **_filter(options),
     }
     return assemble(source.path, Discriminator, config, entries)
+
+
+def _filter(options: dict[str, Any]) -> dict[str, Any]:
+    row = options.get("resample_kernel")
+    if row is None:
+        return {}
+    if type(row) not in (list, tuple) or not all(type(tap) in (int, float) for tap in row[: _MAX_TAPS + 1]):
+        raise ValueError(f"resample_kernel is {describe(row)}")
+    return filter_option(row[: _MAX_TAPS + 1])
 
 
 def _architecture(entries: dict[str, Entry], skip: str, image: str, sizes: list[int]) -> str:

@@ -6,16 +6,17 @@ a few kilobytes of them can unpack to gigabytes.
 
 import struct
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
+from stylegan.checkpoints.errors import CheckpointError
+from stylegan.checkpoints.formats import budget, plain_values
 from stylegan.checkpoints.formats.plain_pickle import read_pickle
-from stylegan.checkpoints.formats.source import ITEM_SIZES, Source, Span, Storage
+from stylegan.checkpoints.formats.source import ITEM_SIZES, Source, Span, Storage, printable
 
 _LEGACY_MARK = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _ZIP_MARK = b"PK\x03\x04"
-# Of the list of files in an archive; a thousand tensors take a hundred kilobytes.
-_MAX_DIRECTORY = 1_000_000
 
 
 def is_zip(source: Source) -> bool:
@@ -40,11 +41,24 @@ def read_zip(source: Source) -> Any:
         with zipfile.ZipFile(source.file) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
             duplicated = len(entries) != len(archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError, struct.error) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        EOFError,
+        OverflowError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+    ) as error:
         source.damaged(f"its zip archive: {type(error).__name__}")
+    source.budget.spend(len(entries))
     roots = [name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl") and name.count("/") == 1]
     if duplicated or len(roots) != 1:
-        source.damaged("it is a zip archive, but none of torch.save")
+        holds = f"it holds {printable(next(iter(entries)), 60)!r}" if entries else "it is empty"
+        raise CheckpointError(
+            f"{source.name} is a zip archive, but none that torch.save wrote ({holds}); unpack it and give the"
+            " checkpoint in it."
+        )
     order = entries.get(f"{roots[0]}byteorder")
     if order is not None:
         source.file.seek(_locate(source, order).start)
@@ -65,22 +79,29 @@ def read_zip(source: Source) -> Any:
     return value
 
 
-def read_legacy(source: Source, length: int) -> Any:
-    """The value that `torch.save` put into a file of its old form, at the present position and of so many bytes.
+def read_legacy(source: Source, length: int, names: Mapping[str, str] = plain_values.NAMES) -> Any:
+    """The value that `torch.save` put into a file of its old form.
+
+    Args:
+        source: the file, positioned where the old form begins.
+        length: of the old form, in bytes.
+        names: what its pickles may name, beside the types of storages.
 
     Raises:
         CheckpointError: as for `read_zip`.
     """
     end = source.file.tell() + length
-    if not is_legacy_mark(read_pickle(source)) or read_pickle(source) != _LEGACY_VERSION:
+    mark, version, system = (read_pickle(source, None, names) for _ in range(3))
+    if not is_legacy_mark(mark) or type(version) is not int or version != _LEGACY_VERSION:
         source.damaged("it is none of torch.save's")
-    system = read_pickle(source)
     if type(system) is not dict or system.get("little_endian") is not True:
         source.damaged("its numbers are in an order of bytes that is not read")
     storages: dict[str, Storage] = {}
-    value = read_pickle(source, storages)
-    keys = read_pickle(source)
-    if type(keys) is not list or any(type(key) is not str for key in keys) or sorted(keys) != sorted(storages):
+    value = read_pickle(source, storages, names)
+    keys = read_pickle(source, None, names)
+    if type(keys) is not list or len(keys) != len(storages) or any(type(key) is not str for key in keys):
+        source.damaged("its list of tensors does not fit its tensors")
+    if set(keys) != storages.keys():
         source.damaged("its list of tensors does not fit its tensors")
     position = source.file.tell()
     for key in keys:
@@ -99,31 +120,34 @@ def resolve_storages(source: Source) -> None:
     """Look into the bytes of every storage that a pickle held, so that its tensors can be read.
 
     The bytes are files of `torch.save`'s old form, each with one storage. Their pickles go through the same reader as
-    the one around them, which knows fewer names than `torch.load(weights_only=True)`.
+    the one around them, and may name nothing but types of storages.
 
     Raises:
         CheckpointError: if the bytes are anything else.
     """
-    for storage in source.storages:
+    for storage in source.storages.values():
         source.file.seek(storage.data.start)
-        inner = read_legacy(source, storage.data.length)
+        inner = read_legacy(source, storage.data.length, names={})
         if type(inner) is not Storage:
             source.damaged("a tensor's data is not a plain row of numbers")
         storage.dtype, storage.start, storage.count = inner.dtype, inner.start, inner.count
 
 
 def _check_directory(source: Source) -> None:
-    # zipfile makes an object of every entry before one can ask how many there are.
+    # zipfile makes an object of every entry before one can ask how many there are. Versions of it differ in where they
+    # look for a zip64 record, so it must be where all of them do.
     tail = max(source.size - 98, 0)
     source.file.seek(tail)
     end = source.file.read(98)[-98:]
     record, locator = end[-22:], end[-42:-22]
     if len(record) < 22 or record[:4] != b"PK\x05\x06":
-        source.damaged("its zip archive has no end")
+        source.damaged("it is cut off: its zip archive has no end")
     size = int.from_bytes(record[12:16], "little")
     if locator[:4] == b"PK\x06\x07":
         size = max(0 if size == 0xFFFFFFFF else size, int.from_bytes(end[-98:-42][40:48], "little"))
-    if size > _MAX_DIRECTORY:
+        if int.from_bytes(locator[8:16], "little") != source.size - 98:
+            source.damaged("its zip archive points nowhere")
+    if size > budget.DIRECTORY:
         source.damaged("its zip archive lists too many files")
 
 

@@ -23,10 +23,10 @@ import torch
 from safetensors.torch import save
 
 import stylegan
-from benchmarks.nvidia_writer import write_nvidia
 from stylegan import CheckpointError
 from stylegan.networks.layers import setup_filter
 from stylegan.networks.stylegan2 import Generator
+from tests.stylegan.checkpoints.nvidia_writer import write_nvidia
 
 DATA = Path(__file__).parents[2] / "data"
 COMMAND = "echo > canary"

@@ -10,10 +10,10 @@ import torch
 
 import stylegan
 from benchmarks.loading import measure
-from benchmarks.nvidia_writer import write_nvidia
 from stylegan import CheckpointError, Discriminator
 from stylegan.checkpoints.loading import read
 from stylegan.networks.stylegan2 import Generator
+from tests.stylegan.checkpoints.nvidia_writer import write_nvidia
 
 DATA = Path(__file__).parents[2] / "data"
 SMALL = {"channel_base": 128, "channel_max": 12}
