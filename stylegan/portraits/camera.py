@@ -39,16 +39,16 @@ def to_pixels(view: Frame, flat: Tensor, resolution: int) -> Tensor:
     return ((flat - view.centre[:, None]) @ torch.linalg.inv(view.axes) + 1) * (resolution / 2) - 0.5
 
 
-def rays(shape: Shape, view: Frame, resolution: int) -> tuple[Tensor, Tensor]:
-    """Origin (N, 3) and directions (N, 3, P) in head space of the pixels' centres, row by row."""
+def rays(rotation: Tensor, view: Frame, resolution: int) -> tuple[Tensor, Tensor]:
+    """Origins (N, 3) and directions (3, N, P) in head space of the pixels' centres, row by row."""
     device = view.centre.device
     s = (torch.arange(resolution, device=device) + 0.5) * (2 / resolution) - 1
     t, s = torch.meshgrid(s, s, indexing="ij")
     grid = torch.stack([s.reshape(-1), t.reshape(-1)], 1)
     flat = view.centre[:, None] + grid @ view.axes
     d = torch.cat([flat, torch.full_like(flat[..., :1], -DISTANCE)], -1)
-    d = torch.nn.functional.normalize(d, dim=-1) @ shape.rotation
+    d = torch.nn.functional.normalize(d, dim=-1) @ rotation
     pivot = flat.new_tensor(PIVOT)
     eye = flat.new_tensor([0.0, 0.0, DISTANCE])
-    origin = (eye - pivot) @ shape.rotation + pivot
-    return origin, d.transpose(1, 2).contiguous()
+    origin = (eye - pivot) @ rotation + pivot
+    return origin, d.permute(2, 0, 1).contiguous()

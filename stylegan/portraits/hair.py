@@ -10,7 +10,7 @@ from torch import Tensor
 from stylegan.portraits.coordinates import Parameters
 from stylegan.portraits.features import Features, Place, brow_curve, mouth_curves
 from stylegan.portraits.palette import cover, lay, pick
-from stylegan.portraits.smooth import Vectors, centred, locks, mix, soft_min, waves
+from stylegan.portraits.smooth import centred, locks, mix, soft_min, waves
 
 HAIR = ("0d0a09", "1f1512", "3a2418", "5a3825", "7a3f22", "8f6238", "b8905a", "d9bd85")
 
@@ -119,7 +119,7 @@ def strands(p: Parameters, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     return (1 + mixed).clamp(0.4, 1.6)
 
 
-def sheen(x: Tensor, z: Tensor, n: Vectors, halfway: Vectors) -> Tensor:
+def sheen(x: Tensor, z: Tensor, n: Tensor, halfway: Tensor) -> Tensor:
     """Highlight (N, P) of strands that run down from the crown, laid into the surface (Kajiya and Kay 1989)."""
     tx, ty, tz = x * 0.6, -1.0, (z + 0.35) * 0.6
     along = tx * n[0] + ty * n[1] + tz * n[2]

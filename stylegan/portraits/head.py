@@ -6,8 +6,7 @@ ten monomials. Units are decimetres, x to the viewer's right, y up, z towards th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from stylegan.portraits.coordinates import Parameters
 from stylegan.portraits.features import Features, features
 from stylegan.portraits.hair import Hairline, hairline
+from stylegan.portraits.parts import Part, part
 from stylegan.portraits.smooth import ROUNDING, centred, mix
 
 PIVOT = (0.0, -0.6, -0.25)
@@ -23,7 +23,10 @@ SKIN = ("cranium", "face", "jaw", "chin", "neck")
 
 NOSE = ("bridge", "tip", "wing")
 
-OTHER = ("lid", "ear", "beard", "body", "cap", "curtain", "bun", "crown", "brim")
+OTHER = ("lid", "ear", "beard", "body", "cap", "curtain")
+
+# Ellipsoids that only some heads have.
+BUN, HAT = ("bun",), ("crown", "brim")
 
 ELLIPSOIDS = SKIN + NOSE + OTHER
 
@@ -31,32 +34,25 @@ INDEX = {name: i for i, name in enumerate(ELLIPSOIDS)}
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A batch of heads: `rows` (N, 2E+B, 13) turn monomials into quadratic forms, `amplitude` (N, 1, B) weighs the
-    bumps."""
+class Solid:
+    """What distances are measured to, of a batch of heads: `rows` (N, 2E+B, 13) turn monomials into quadratic forms,
+    `amplitude` (N, 1, B) weighs the bumps; `bun` (2, 13) and `hat` (4, 13) are such rows of those who have one."""
 
     rows: Tensor
     amplitude: Tensor
-    features: Features
     hairline: Hairline
+    bun: Part[Tensor]
+    hat: Part[Tensor]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A batch of heads: their solids, features, rotations (N, 3, 3) to the world, and parameters."""
+
+    solid: Solid
+    features: Features
     rotation: Tensor
     p: Parameters
-
-
-_Batch = TypeVar("_Batch")
-
-
-def select(batch: _Batch, rows: slice) -> _Batch:
-    """The same dataclass of tensors (or of dicts and dataclasses of them) with only these rows of the batch."""
-
-    def cut(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return value[rows]
-        if isinstance(value, dict):
-            return {k: cut(v) for k, v in value.items()}
-        return select(value, rows)
-
-    return type(batch)(**{f.name: cut(getattr(batch, f.name)) for f in fields(batch)})  # type: ignore[arg-type]
 
 
 def rotation(p: Parameters) -> Tensor:
@@ -217,10 +213,14 @@ def build(p: Parameters) -> Shape:
     bump(0.02 * old + 0.008, v(a.eye_x, -0.135, 0.72), v(0.11, 0.03, 0.2))
     bump(-0.02, v(0.79 * width, -0.08, -0.05), v(0.04, 0.11, 0.06))
 
-    rows = torch.stack(
-        [forms[n][0] for n in ELLIPSOIDS]
-        + [forms[n][1] for n in ELLIPSOIDS]
-        + [_form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps],
-        1,
+    def rows(names: tuple[str, ...]) -> list[Tensor]:
+        return [forms[name][power] for power in (0, 1) for name in names]
+
+    solid = Solid(
+        torch.stack(rows(ELLIPSOIDS) + [_form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps], 1),
+        torch.cat([b[0] for b in bumps], 1)[:, None],
+        hairline(p),
+        part(p["bun"] > 0, torch.stack(rows(BUN), 1)),
+        part(p["hat_on"] > 0, torch.stack(rows(HAT), 1)),
     )
-    return Shape(rows, torch.cat([b[0] for b in bumps], 1)[:, None], a, hairline(p), turn, p)
+    return Shape(solid, a, turn, p)

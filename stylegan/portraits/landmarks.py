@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.camera import Frame, project
-from stylegan.portraits.distance import bone, evaluate
+from stylegan.portraits.distance import bone, skin
 from stylegan.portraits.features import BROW_LENGTH, BROW_START, Features, brow_curve, lid_curves, mouth_curves
 from stylegan.portraits.head import Shape
 
@@ -48,7 +48,7 @@ def feature_points(shape: Shape) -> Tensor:
     y = torch.cat([point[1] for point in flat], 1)
     z = torch.full_like(x, 1.3)
     for _ in range(14):
-        z = z - evaluate(shape, x, y, z).skin.clamp(min=-0.1)
+        z = z - skin(shape.solid, x, y, z).clamp(min=-0.1)
     return torch.stack([x, y, z], -1)
 
 
@@ -97,7 +97,7 @@ def jaw_contour(shape: Shape) -> Tensor:
     r = d.new_full((n, len(d)), 1.3)
     for _ in range(24):
         x, y, z = (middle[i] + d[:, i] * r for i in range(3))
-        r = r - 0.8 * bone(shape, x, y, z).clamp(min=-0.1)
+        r = r - 0.8 * bone(shape.solid, x, y, z).clamp(min=-0.1)
     flat = project(shape, middle + d * r[..., None]).view(n, 17, _LEANS, 2)
     outwards = torch.nn.functional.normalize(side @ shape.rotation[:, :2, :2].transpose(1, 2), dim=-1)
     reach = (flat * outwards[:, :, None]).sum(-1)

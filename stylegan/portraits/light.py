@@ -13,7 +13,6 @@ from stylegan.portraits.hair import hair_colour, sheen, strands
 from stylegan.portraits.head import Shape
 from stylegan.portraits.palette import HAT, hue, pick
 from stylegan.portraits.skin import Paint
-from stylegan.portraits.smooth import Vectors
 
 # How far red, green and blue light wraps around skin: red travels furthest inside it.
 _WRAPS = (0.42, 0.26, 0.20)
@@ -21,14 +20,12 @@ _WRAPS = (0.42, 0.26, 0.20)
 
 @dataclass(frozen=True)
 class Hit:
-    """Points that rays hit: places `x`, `y`, `z` (N, P) in head space, directions `d` (N, 3, P) of the rays, surface
-    normals, three of (N, P), and `share` (N, 4, P) of skin, hair, cloth and hat."""
+    """What rays hit: `points` (3, N, P) in head space, directions `d` (3, N, P) of the rays, surface normals (3, N, P),
+    and `share` (4, N, P) of skin, hair, cloth and hat."""
 
-    x: Tensor
-    y: Tensor
-    z: Tensor
+    points: Tensor
     d: Tensor
-    normal: Vectors
+    normal: Tensor
     share: Tensor
 
 
@@ -45,24 +42,25 @@ def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) ->
     """Linear light (N, 3, P) that leaves the points; `open_sky` and `lit` (N, P) say how much of the sky and of the key
     light reaches them."""
     p = shape.p
+    x, y, z = hit.points
+    ws, wh, _, _ = hit.share
     key = key_light(shape)
-    half = [key[:, i : i + 1] - hit.d[:, i] for i in range(3)]
-    norm = (half[0] ** 2 + half[1] ** 2 + half[2] ** 2 + 1e-9).rsqrt()
-    halfway = (half[0] * norm, half[1] * norm, half[2] * norm)
+    halfway = key.T[..., None] - hit.d
+    halfway = halfway * (halfway.square().sum(0) + 1e-9).rsqrt()
     facing = _dot(hit.normal, key)
     warm = _warmth(p)
     key_colour = torch.cat([1 + warm, 1 + 0.2 * warm, 1 - warm], 1) * 1.02
-    hair, locks = hair_colour(p), strands(p, hit.x, hit.y, hit.z)
+    hair, locks = hair_colour(p), strands(p, x, y, z)
     colour = _albedo(p, hit, skin, hair, locks) * _light(shape, hit, skin, key_colour, facing, open_sky, lit)
 
-    toward = (hit.normal[0] * halfway[0] + hit.normal[1] * halfway[1] + hit.normal[2] * halfway[2]).clamp(min=0)
-    away = 1 + (hit.normal[0] * hit.d[:, 0] + hit.normal[1] * hit.d[:, 1] + hit.normal[2] * hit.d[:, 2]).clamp(-1, 0)
+    toward = (hit.normal * halfway).sum(0).clamp(min=0)
+    away = 1 + (hit.normal * hit.d).sum(0).clamp(-1, 0)
     wet = skin.gloss * (toward**22 * 0.55 + away**4 * 0.25) + skin.soft * toward**5 * 0.035
-    colour = colour + (wet * hit.share[:, 0] * lit)[:, None] * key_colour[..., None]
-    band = sheen(hit.x, hit.z, hit.normal, halfway) * locks**2 * (hit.share[:, 1] + 0.3 * hit.share[:, 0] * skin.hair)
+    colour = colour + (wet * ws * lit)[:, None] * key_colour[..., None]
+    band = sheen(x, z, hit.normal, halfway) * locks**2 * (wh + 0.3 * ws * skin.hair)
     band = band * (1 - 0.6 * p["curl"]) * lit * (facing + 0.35).clamp(0, 1)
     tint = 0.35 * key_colour + 2.0 * hair / (0.25 + hair.mean(1, keepdim=True))
-    return colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * hit.share[:, 0])[:, None]
+    return colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * ws)[:, None]
 
 
 def _across(p: Parameters) -> Tensor:
@@ -73,7 +71,7 @@ def _warmth(p: Parameters) -> Tensor:
     return (p["light_warmth"] - 0.5) * 0.16
 
 
-def _dot(n: Vectors, v: Tensor) -> Tensor:
+def _dot(n: Tensor, v: Tensor) -> Tensor:
     return n[0] * v[:, :1] + n[1] * v[:, 1:2] + n[2] * v[:, 2:]
 
 
@@ -103,9 +101,9 @@ def _light(
 
 def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, locks: Tensor) -> Tensor:
     """Colour (N, 3, P) of what is hit: a blend by its shares."""
-    ws, wh, wc, wt = hit.share.unbind(1)
+    ws, wh, wc, wt = hit.share
     cloth = hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])
-    knit = 1 + 0.04 * torch.sin(70 * hit.y)
+    knit = 1 + 0.04 * torch.sin(70 * hit.points[1])
     return (
         skin.albedo * ws[:, None]
         + hair[..., None] * (wh * locks)[:, None]

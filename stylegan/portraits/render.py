@@ -2,106 +2,129 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.background import background
-from stylegan.portraits.camera import Frame
+from stylegan.portraits.blocks import pack
 from stylegan.portraits.coordinates import check, check_resolution, decode
 from stylegan.portraits.distance import evaluate
 from stylegan.portraits.glasses import glasses
-from stylegan.portraits.head import Shape, build, select
+from stylegan.portraits.head import Shape, build
 from stylegan.portraits.landmarks import frame
 from stylegan.portraits.light import Hit, key_light, shade
+from stylegan.portraits.parts import select
 from stylegan.portraits.skin import Paint, paint
-from stylegan.portraits.trace import approach, march, occlusion, padded
+from stylegan.portraits.trace import Traced, approach, at_rays, march, occlusion
 
-# Enough to smooth the edges between parts; outlines and paint have soft edges of their own.
-_SUPERSAMPLE = 1.13
+# Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
+_RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (1024, 1.125))
 # Sides that the coarse grids of `approach` divide.
-_MULTIPLE = 16
+_MULTIPLE = 8
+# How far outside the traced surface an outline lies, in decimetres: what skin and hair add to it.
+_SKIRT = 0.01875
+# How soft the outlines of features are, in decimetres: as a ray's share of the picture, within these limits.
+_SOFTEST, _SHARPEST = 0.01875, 0.012
 
 
 def render(u: Tensor, resolution: int = 128) -> Tensor:
     """Draw portraits u (N, K) as pictures (N, 3, resolution, resolution) in [0, 1], float32, on u's device.
 
-    Every picture depends on its own u alone. Raises ValueError when u is not (N, K) in [0, 1] or the resolution is not
-    a whole number from 8 to 1024.
+    Every picture depends on its own u alone, and pictures of different resolutions look alike when they are reduced.
+    Raises ValueError when u is not (N, K) in [0, 1] or the resolution is not a whole number from 8 to 1024.
     """
     check(u)
     check_resolution(resolution)
     u = u.detach().float()
-    side = max(1, round(resolution * _SUPERSAMPLE / _MULTIPLE)) * _MULTIPLE
-    # Small tensors, as of the shapes, cost calls rather than arithmetic: many pictures are set up together.
-    group = 256 if u.is_cuda else 32
+    side = _rays(resolution)
+    # Memory is bounded by the rays that are held at a time; small tensors, as of the shapes, cost calls rather than
+    # arithmetic, so that many portraits are set up together.
+    group = max(1, min(256, (2**24 if u.is_cuda else 2**18) // side**2))
     with torch.no_grad():
-        parts = [_draw_group(u[i : i + group], side) for i in range(0, len(u), group)]
-    images = torch.cat(parts) if parts else u.new_zeros(0, 3, resolution, resolution)
-    if side != resolution and len(images) > 0:
-        images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)
+        parts = [_reduced(_draw(u[i : i + group], side), resolution) for i in range(0, len(u), group)]
+    return torch.cat(parts) if parts else u.new_zeros(0, 3, resolution, resolution)
+
+
+def _rays(resolution: int) -> int:
+    """How many rays are traced along a side of a picture."""
+    factor = next(factor for most, factor in _RAYS if resolution <= most)
+    return math.ceil(resolution * factor / _MULTIPLE) * _MULTIPLE
+
+
+def _reduced(images: Tensor, resolution: int) -> Tensor:
+    if images.shape[-1] != resolution:
+        images = F.interpolate(images, size=(resolution, resolution), mode="bicubic", antialias=True)
     return images.clamp(0, 1)
 
 
-def _draw_group(u: Tensor, side: int) -> Tensor:
+def _draw(u: Tensor, side: int) -> Tensor:
+    """Pictures (N, 3, side, side) of a few portraits."""
     shape = build(decode(u))
     view = frame(shape)
-    start = approach(shape, view, side)
-    size = max(1, (2**22 if u.is_cuda else 2**17) // side**2)
-    parts = []
-    for i in range(0, len(u), size):
-        few = slice(i, i + size)
-        parts.append(_draw(select(shape, few), select(view, few), start[few], side))
-    return torch.cat(parts)
-
-
-def _draw(shape: Shape, view: Frame, start: Tensor, side: int) -> Tensor:
-    depth, left, origin, d = march(shape, view, start, side)
-    ground = background(shape.p, side)
-    index = padded(left < 3 / side)
-    if index.shape[1] == 0:
-        return _develop(ground, side)
     pixel = 2.7 / side
-    hit = _surface(shape, origin, d.gather(2, index[:, None].expand(-1, 3, -1)), depth.gather(1, index))
+    # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
+    thin = max(pixel / 2 - _SKIRT, 0)
+    start = approach(shape.solid, shape.rotation, view, side)
+    traced = march(shape.solid, shape.rotation, view, start, side, thin)
+    edge = min(max(pixel, _SHARPEST), _SOFTEST)
+    worn = glasses(shape, traced.origin, traced.d, traced.depth, edge)
+    picture = _develop(worn.over(background(shape.p, side))).transpose(0, 1).flatten(1)
+    reach = pixel / 2 + _SKIRT
+    cover = ((reach + thin - traced.left) / (0.8 * pixel if thin > 0 else pixel)).clamp(0, 1)
+    hits = cover > 0
     key = key_light(shape)
-    open_sky, lit = occlusion(shape, torch.stack((hit.x, hit.y, hit.z, *hit.normal), 1), index, key, side)
-    colour = shade(shape, hit, _painted(shape, hit, key, pixel), open_sky, lit)
-    cover = (1.5 - left.gather(1, index) / pixel).clamp(0, 1)
-    index = index[:, None].expand(-1, 3, -1)
-    behind = ground.gather(2, index)
-    ground = ground.scatter(2, index, behind + (colour - behind) * cover[:, None])
-    return _develop(glasses(shape, origin, d, depth, ground, pixel), side)
+    surface = _surfaces(shape, traced, hits, thin)
+    hidden = occlusion(shape.solid, surface[:6], key, hits, side).flatten(1)
+    painted = _painted(shape, surface, hits, key, edge)
+    for few in pack(hits).slices():
+        flat = few.flat
+        at = surface.flatten(1)[:, flat]
+        hit = Hit(at[:3], traced.d.flatten(1)[:, flat], at[3:6], at[6:])
+        skin = Paint.of(painted[:, flat])
+        colour = shade(select(shape, few.owner), hit, skin, *hidden[:, flat])
+        colour = _develop(worn.over(colour, few)).transpose(0, 1)
+        behind = picture[:, flat]
+        picture[:, flat] = behind + (colour - behind) * cover.view(-1)[flat]
+    return picture.view(3, len(u), side, side).transpose(0, 1)
 
 
-def _surface(shape: Shape, origin: Tensor, d: Tensor, t: Tensor) -> Hit:
-    """What lies at the depths t (N, P) along the directions d (N, 3, P), and how it faces."""
-    x, y, z = (origin[:, i : i + 1] + d[:, i] * t for i in range(3))
-    here = evaluate(shape, x, y, z)
-    nearest = here.nearest()
+def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: float) -> Tensor:
+    """What the rays hit: (10, N, P), position, normal, and shares of skin, hair, cloth and hat; 0 where nothing."""
+    out = traced.d.new_zeros(10, *hits.shape)
     h = 0.006
-    gradient = [
-        evaluate(shape, x + dx, y + dy, z + dz).nearest() - nearest for dx, dy, dz in ((h, 0, 0), (0, h, 0), (0, 0, h))
-    ]
-    norm = (gradient[0] ** 2 + gradient[1] ** 2 + gradient[2] ** 2 + 1e-12).rsqrt()
-    # Cloth stands back a little, so that a neck does not fray into its collar.
-    distances = torch.stack([here.skin, here.hair, here.cloth - 0.03, here.hat], 1)
-    share = torch.softmax(distances * (-1 / 0.012), 1)
-    return Hit(x, y, z, d, (gradient[0] * norm, gradient[1] * norm, gradient[2] * norm), share)
+    for few in pack(hits).slices():
+        solid = select(shape.solid, few.owner)
+        points, d = at_rays(traced, few, traced.depth.view(-1)[few.flat])
+        x, y, z = points
+        here = evaluate(solid, x, y, z)
+        nearest = here.nearest()
+        steps = ((x + h, y, z), (x, y + h, z), (x, y, z + h))
+        normal = torch.stack([evaluate(solid, *step).nearest() - nearest for step in steps])
+        normal = normal * (normal.square().sum(0) + 1e-12).rsqrt()
+        points = points + d * (thin / (normal * d).sum(0).clamp(max=-0.3))
+        # Cloth stands back a little, so that a neck does not fray into its collar.
+        distances = [here.skin, here.hair, here.cloth - 0.03, *(() if here.hat is None else (here.hat,))]
+        share = torch.softmax(torch.stack(distances) * (-1 / 0.012), 0)
+        out.flatten(1)[: 6 + len(share), few.flat] = torch.cat([points, normal, share])
+    return out
 
 
-def _painted(shape: Shape, hit: Hit, key: Tensor, pixel: float) -> Paint:
-    """The skin's paint, asked for only where there is skin."""
-    few = padded(hit.share[:, 0] > 1e-3)
-    skin = paint(shape, hit.x.gather(1, few), hit.y.gather(1, few), hit.z.gather(1, few), key, pixel)
-    packed = torch.cat([skin.albedo, torch.stack([skin.gloss, skin.glow, skin.hair, skin.soft], 1)], 1)
-    whole = packed.new_zeros(len(packed), 7, hit.x.shape[1])
-    whole[:, 6] = 1
-    whole.scatter_(2, few[:, None].expand(-1, 7, -1), packed)
-    return Paint(whole[:, :3], whole[:, 3], whole[:, 4], whole[:, 5], whole[:, 6])
+def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: float) -> Tensor:
+    """The skin's paint (7, N * P) as `Paint` packs it, asked for only where there is skin."""
+    out = surface.new_zeros(7, hits.numel())
+    # Hair and cloth let light in as far as skin does.
+    out[6] = 1
+    for few in pack(hits & (surface[6] > 1e-3)).slices():
+        x, y, z = surface[:3].flatten(1)[:, few.flat]
+        out[:, few.flat] = paint(select(shape, few.owner), x, y, z, key[few.owner], edge).packed()
+    return out
 
 
-def _develop(colour: Tensor, side: int) -> Tensor:
-    """Linear light (N, 3, P) to a picture (N, 3, side, side) in [0, 1], bright light gently held back."""
+def _develop(colour: Tensor) -> Tensor:
+    """Linear light to sRGB in [0, 1], bright light gently held back."""
     colour = 1.15 * colour.clamp(min=1e-5)
     colour = colour * (1 + colour * 0.10) / (1 + 0.42 * colour)
-    return (colour * 1.08).clamp(0, 1).pow(1 / 2.2).view(len(colour), 3, side, side)
+    return (colour * 1.08).clamp(0, 1).pow(1 / 2.2)

@@ -28,6 +28,15 @@ class Paint:
     hair: Tensor
     soft: Tensor
 
+    def packed(self) -> Tensor:
+        """All of it as (7, N, P)."""
+        return torch.cat([self.albedo.transpose(0, 1), torch.stack([self.gloss, self.glow, self.hair, self.soft])])
+
+    @staticmethod
+    def of(packed: Tensor) -> Paint:
+        """What `packed` gave, from (7, N, P)."""
+        return Paint(packed[:3].transpose(0, 1), *packed[3:])
+
 
 def tone_index(p: Parameters) -> Tensor:
     """Monk tone (N,) from 0 to 9."""
@@ -50,11 +59,11 @@ def skin_colour(p: Parameters) -> Tensor:
     return to_linear(blend(seen, (p["tone"] * len(MONK_TONES) - 0.5) / last))
 
 
-def paint(shape: Shape, x: Tensor, y: Tensor, z: Tensor, light: Tensor, pixel: float) -> Paint:
+def paint(shape: Shape, x: Tensor, y: Tensor, z: Tensor, light: Tensor, edge: float) -> Paint:
     """Paint skin and what belongs to it at the points (x, y, z), each (N, P); `light` (N, 3) is the direction to the
-    key light in head space and `pixel` the size of a pixel there."""
+    key light in head space and `edge` how soft the outlines of features are."""
     p, a = shape.p, shape.features
-    at = Place(x, y, z, soft_abs(x), cover(z - 0.42, 0.12), max(pixel, 0.012))
+    at = Place(x, y, z, soft_abs(x), cover(z - 0.42, 0.12), edge)
     skin = skin_colour(p)
     dark = skin * colour(skin, 0.50, 0.36, 0.33)
     nose = bell(x, 0.11) * bell(y - a.nose_y, 0.1) * cover(z - 0.7, 0.2)

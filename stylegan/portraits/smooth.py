@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-Vectors = tuple[Tensor, Tensor, Tensor]
-
 # |x| is rounded off within about its square root of x = 0.
 ROUNDING = 4e-4
 

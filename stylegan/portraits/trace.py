@@ -1,124 +1,161 @@
-"""Sphere tracing (Hart 1996) on a coarse grid, then on every pixel, and what hides a point from the light."""
+"""Sphere tracing (Hart 1996) on coarse grids, then of every ray, and what hides a point from the light."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylegan.portraits.blocks import Blocks, pack
 from stylegan.portraits.camera import DISTANCE, Frame, rays
-from stylegan.portraits.distance import Distances, evaluate
-from stylegan.portraits.head import Shape
+from stylegan.portraits.distance import evaluate
+from stylegan.portraits.head import Solid
+from stylegan.portraits.parts import select
 
 _NEAR, _FAR = DISTANCE - 1.9, DISTANCE + 1.3
 _HALF = 1.4
+# Pixels of a coarse grid's cell along a side, and steps there.
+_COARSE = ((16, 12), (8, 6), (4, 6), (2, 4))
+# Steps of a ray before rays that have arrived are dropped, and whether bumps and curls count.
+_STEPS = ((1, False), (2, True), (3, True), (4, True), (6, True))
 
 
-def approach(shape: Shape, view: Frame, side: int) -> Tensor:
-    """A depth (N, P) just before the first thing that a ray may hit; `side` is a multiple of 16.
+@dataclass(frozen=True)
+class Traced:
+    """Rays of N portraits: `origin` (N, 3), `d` (3, N, P) their directions; `depth` (N, P) of each ray's hit or closest
+    pass, and the distance `left` (N, P) there."""
 
-    Cones as wide as a coarse pixel stop where something touches them; narrower ones, then the rays, start there.
+    origin: Tensor
+    d: Tensor
+    depth: Tensor
+    left: Tensor
+
+
+def approach(solid: Solid, rotation: Tensor, view: Frame, side: int) -> Tensor:
+    """Depths (N, P) just before the first thing that a ray may hit; `side` is a multiple of 8.
+
+    Cones as wide as a coarse cell stop where something touches them; narrower ones, then the rays, start there.
     """
     t = torch.full((len(view.centre), 1), _NEAR, device=view.centre.device)
-    for stride, steps in ((16, 12), (4, 8)):
+    for stride, steps in _COARSE:
+        if side % stride:
+            continue
         coarse = side // stride
-        origin, d = rays(shape, view, coarse)
-        old = round(t.shape[1] ** 0.5)
-        t = F.interpolate(t.view(-1, 1, old, old), size=(coarse, coarse), mode="nearest").flatten(1)
+        origin, d = rays(rotation, view, coarse)
+        t = _enlarged(t, coarse)
         reach = 2.0 * _HALF / coarse
         for _ in range(steps):
-            t = (t + (_at(shape, origin, d, t, False).nearest() - reach).clamp_(min=0)).clamp_(max=_FAR)
-    return F.interpolate(t.view(-1, 1, coarse, coarse), scale_factor=4, mode="nearest").flatten(1)
+            x, y, z = (origin[:, i : i + 1] + d[i] * t for i in range(3))
+            t = (t + (evaluate(solid, x, y, z, False).nearest() - reach).clamp_(min=0)).clamp_(max=_FAR)
+    return _enlarged(t, side)
 
 
-def march(shape: Shape, view: Frame, t: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Depth (N, P) of each ray's hit or closest pass, distance left there (N, P), origins (N, 3), directions (N, 3, P),
-    from the depths t (N, P).
+def _enlarged(t: Tensor, side: int) -> Tensor:
+    old = round(t.shape[1] ** 0.5)
+    return F.interpolate(t.view(-1, 1, old, old), size=(side, side), mode="nearest").flatten(1)
 
-    Near the surface the steps are those of the secant method, which grazing rays need."""
-    origin, d = rays(shape, view, side)
+
+def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thin: float) -> Traced:
+    """Trace every ray from the depths t (N, P) on; all surfaces are moved inwards by `thin`.
+
+    Near a surface the steps are those of the secant method, which grazing rays need.
+    """
+    origin, d = rays(rotation, view, side)
+    t = t.clone()
     best, left = t.clone(), torch.full_like(t, 9.0)
     todo = t < _FAR
     enough = 0.35 * _HALF / side
-    for fine, steps in ((False, 2), (True, 3), (True, 5), (True, 6)):
-        index = padded(todo)
-        if not index.shape[1]:
-            break
-        rd = d.gather(2, index[:, None].expand(-1, 3, -1))
-        rt, rb, rl = t.gather(1, index), best.gather(1, index), left.gather(1, index)
-        before = move = torch.zeros_like(rt)
-        for k in range(steps):
-            f = _at(shape, origin, rd, rt, fine).nearest()
-            if fine:
-                better = f.abs() < rl
-                rb = torch.where(better, rt, rb)
-                rl = torch.where(better, f.abs(), rl)
-            step = f
-            if k > 0:
-                # A ray that grazes the surface nears it slowly: the secant says by how much the step may be stretched.
-                fall = ((before - f) / move).clamp_(0.4, 1.4)
-                step = torch.where(move.abs() > 1e-5, f / fall, f)
-            before, last = f, rt
-            rt = (rt + step).clamp_(max=_FAR)
-            move = rt - last
-        t.scatter_(1, index, rt)
-        best.scatter_(1, index, rb)
-        left.scatter_(1, index, rl)
+    for steps, fine in _STEPS:
+        for few in pack(todo).slices():
+            _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin)
         todo = todo & (left > enough) & (t < _FAR)
-    return best, left, origin, d
+    return Traced(origin, d, best, left)
 
 
-def padded(mask: Tensor) -> Tensor:
-    """Column indices (N, M) of the true entries of each row of mask (N, P), short rows filled with repeats of one."""
-    counts = mask.sum(1)
-    most = int(counts.max())
-    if most == 0:
-        return mask.new_zeros(len(mask), 0, dtype=torch.long)
-    order = torch.argsort(mask.to(torch.uint8), dim=1, descending=True, stable=True)[:, :most]
-    slot = torch.arange(most, device=mask.device)
-    return torch.where(slot < counts[:, None], order, order[:, :1])
+def _march(
+    solid: Solid,
+    origin: Tensor,
+    d: Tensor,
+    few: Blocks,
+    state: tuple[Tensor, Tensor, Tensor],
+    steps: int,
+    fine: bool,
+    thin: float,
+) -> None:
+    o, v = origin[few.owner], d.flatten(1)[:, few.flat]
+    t, best, left = (whole.view(-1)[few.flat] for whole in state)
+    before = move = torch.zeros_like(t)
+    for k in range(steps):
+        x, y, z = (o[:, i : i + 1] + v[i] * t for i in range(3))
+        f = evaluate(solid, x, y, z, fine).nearest() + thin
+        if fine:
+            better = f.abs() < left
+            best = torch.where(better, t, best)
+            left = torch.where(better, f.abs(), left)
+        step = f
+        if k > 0:
+            # A ray that grazes the surface nears it slowly: the secant says by how much the step may be stretched.
+            fall = ((before - f) / move).clamp_(0.4, 1.4)
+            step = torch.where(move.abs() > 1e-5, f / fall, f)
+        before, last = f, t
+        t = (t + step).clamp_(max=_FAR)
+        move = t - last
+    for whole, part in zip(state, (t, best, left), strict=True):
+        whole.view(-1)[few.flat] = part
 
 
-def _at(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, fine: bool = True) -> Distances:
-    x, y, z = (origin[:, i : i + 1] + d[:, i] * t for i in range(3))
-    return evaluate(shape, x, y, z, fine)
+def at_rays(traced: Traced, few: Blocks, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (3, B, W) at the depths (B, W) along the rays of some blocks, and the rays' directions (3, B, W)."""
+    d = traced.d.flatten(1)[:, few.flat]
+    return traced.origin[few.owner].T[..., None] + d * depth, d
 
 
-def occlusion(shape: Shape, points: Tensor, index: Tensor, key: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """How open (N, P) a point is to the sky, and how much of the key light reaches it (Quilez, "soft shadows").
+def _rough(solid: Solid, points: Tensor) -> Tensor:
+    x, y, z = points
+    return evaluate(solid, x, y, z, False).nearest()
 
-    `points` (N, 6, P) are positions and normals of the pixels `index`. Both answers are smooth, so every fourth pixel
-    is asked, and the others take the mean of their neighbours that were.
+
+def _hidden(solid: Solid, points: Tensor, normal: Tensor, key: Tensor) -> Tensor:
+    """How open to the sky points (3, B, W) are, and how much of the light from `key` (B, 3) reaches them: (2, B, W).
+
+    Both are found by a few steps away from the surface (Quilez, "soft shadows").
     """
-    n, half = len(points), side // 2
-    row, column = index // side, index % side
-    asked = ((row % 2) + (column % 2)) == 0
-    few = padded(asked)
-    points = points.gather(2, few[:, None].expand(-1, 6, -1))
-    place = (index.gather(1, few) // side // 2) * half + (index.gather(1, few) % side) // 2
-    x, y, z, nx, ny, nz = points.unbind(1)
-    ao = torch.ones_like(x)
+    ao = torch.ones_like(points[0])
     for reach, strength in ((0.07, 0.4), (0.25, 0.4)):
-        f = evaluate(shape, x + nx * reach, y + ny * reach, z + nz * reach, False).nearest()
+        f = _rough(solid, points + normal * reach)
         ao = ao * (1 - strength * (1 - f / reach).clamp(0, 1))
-    shadow = torch.ones_like(x)
+    shadow = torch.ones_like(ao)
+    toward = key.T[..., None]
     for reach in (0.06, 0.14, 0.28, 0.5):
-        off = 0.02
-        f = evaluate(
-            shape,
-            x + nx * off + key[:, :1] * reach,
-            y + ny * off + key[:, 1:2] * reach,
-            z + nz * off + key[:, 2:] * reach,
-            False,
-        ).nearest()
+        f = _rough(solid, points + normal * 0.02 + toward * reach)
         shadow = torch.minimum(shadow, (0.5 + f / (0.35 * reach + 0.02)).clamp(0, 1))
-    shadow = shadow * shadow * (3 - 2 * shadow)
-    known = torch.stack((torch.ones_like(ao), ao, shadow), 1)
-    grid = points.new_zeros(n, 3, half * half).scatter(2, place[:, None].expand(-1, 3, -1), known)
-    grid = F.pad(grid.view(n, 3, half, half), (0, 1, 0, 1), mode="replicate")
+    return torch.stack((ao, shadow * shadow * (3 - 2 * shadow)))
+
+
+def occlusion(solid: Solid, surface: Tensor, key: Tensor, hits: Tensor, side: int) -> Tensor:
+    """How open to the sky every pixel is, and how much of the key light reaches it: (2, N, P), 1 where there is no hit.
+
+    Both are smooth, so every fourth pixel is asked, and the others take the mean of their neighbours that were.
+
+    Args:
+        solid: of the N portraits.
+        surface: positions and normals (6, N, P); only hits count.
+        key: direction (N, 3) to the key light.
+        hits: mask (N, P) of the pixels that show something.
+        side: pixels along a side.
+    """
+    n, half = len(hits), side // 2
+    asked = hits.view(n, side, side)[:, ::2, ::2].flatten(1)
+    known = surface.new_zeros(3, n, half * half)
+    known[0] = asked
+    points = surface.view(6, n, side, side)[:, :, ::2, ::2].reshape(6, -1)
+    for few in pack(asked).slices():
+        p = points[:, few.flat]
+        known[1:].view(2, -1)[:, few.flat] = _hidden(select(solid, few.owner), p[:3], p[3:], key[few.owner])
+    grid = F.pad(known.transpose(0, 1).reshape(n, 3, half, half), (0, 1, 0, 1), mode="replicate")
     grid = F.interpolate(grid, size=(side + 1, side + 1), mode="bilinear", align_corners=True)[..., :side, :side]
-    grid = grid.flatten(2).gather(2, index[:, None].expand(-1, 3, -1))
-    share = grid[:, 0]
-    empty = share < 1e-3
-    share = share.clamp(min=1e-3)
-    return torch.where(empty, 1, grid[:, 1] / share), torch.where(empty, 1, grid[:, 2] / share)
+    grid = grid.flatten(2).transpose(0, 1)
+    share = grid[0]
+    return torch.where(share < 1e-3, 1, grid[1:] / share.clamp(min=1e-3))

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from stylegan import portraits
+from stylegan.common.grid import grid
 from stylegan.portraits.__main__ import main
 from stylegan.portraits.coordinates import decode
 from stylegan.portraits.distance import evaluate
@@ -109,6 +110,32 @@ def test_a_batch_gives_what_each_alone_would_give() -> None:
     assert facts[3].attributes == fact.attributes
 
 
+@pytest.fixture(scope="module")
+def eight() -> torch.Tensor:
+    return _sample(8, 4242)
+
+
+def test_people_look_as_the_generator_in_the_box_was_taught(eight: torch.Tensor) -> None:
+    with Image.open(Path(__file__).parents[2] / "data" / "people.png") as sheet:
+        taught = torch.from_numpy(np.array(sheet)).permute(2, 0, 1) / 255
+    drawn = grid(portraits.render(eight, 128), columns=4)
+    assert float((drawn - taught).square().mean()) < 1e-4
+
+
+def test_renderings_of_all_sizes_reduce_alike(eight: torch.Tensor) -> None:
+    def reduced(resolution: int) -> torch.Tensor:
+        images = portraits.render(eight, resolution)
+        return torch.nn.functional.interpolate(images, size=(16, 16), mode="bicubic", antialias=True)
+
+    large = reduced(256)
+    for resolution, most in ((16, 6e-4), (32, 2.2e-4), (48, 2e-4), (64, 1e-4), (100, 1e-4), (128, 5e-5)):
+        assert float((reduced(resolution) - large).square().mean()) < most, resolution
+
+
+def test_a_portrait_smaller_than_its_coarsest_grid_is_drawn() -> None:
+    assert portraits.render(_sample(1, 3), 8).isfinite().all()
+
+
 def test_no_portraits_are_no_pictures() -> None:
     assert portraits.render(_sample(0, 1), 32).shape == (0, 3, 32, 32)
     assert portraits.truth(_sample(0, 1)) == []
@@ -130,7 +157,7 @@ def test_distances_are_never_deeper_than_the_head() -> None:
     """A point inside a thin part, such as an ear, must not send a ray away."""
     shape = build(decode(_sample(4, 14)))
     points = torch.rand(3, 4, 20_000, generator=torch.Generator().manual_seed(15)) * 2.4 - 1.2
-    assert float(evaluate(shape, *points).nearest().min()) > -1.5
+    assert float(evaluate(shape.solid, *points).nearest().min()) > -1.5
 
 
 def test_pictures_are_framed_like_ffhq(sixty: tuple[torch.Tensor, torch.Tensor]) -> None:

@@ -1,0 +1,60 @@
+"""Batches of portraits as dataclasses of tensors, and parts that only some of the portraits have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+_Batch = TypeVar("_Batch")
+
+
+@dataclass(frozen=True)
+class Part(Generic[_Batch]):
+    """Something that M of N portraits have: `rows` (M,) says which, `values` what it is like, in M rows.
+
+    `slot` (N,) is each portrait's row of the values, -1 without one. What nobody has costs nothing.
+    """
+
+    slot: Tensor
+    rows: Tensor
+    values: _Batch
+
+    def of(self, points: Tensor) -> Tensor:
+        """The rows of some points (..., N, P) that belong to portraits with the part: (..., M, P)."""
+        return points if len(self.rows) == len(self.slot) else points.index_select(-2, self.rows)
+
+    def put(self, whole: Tensor, changed: Tensor) -> Tensor:
+        """`whole` (N, P) with `changed` (M, P) in the rows of the portraits that have the part."""
+        return changed if len(self.rows) == len(self.slot) else whole.index_copy(0, self.rows, changed)
+
+
+def part(on: Tensor, batch: _Batch) -> Part[_Batch]:
+    """The part that the portraits of a mask `on` (N,) or (N, 1) have; the batch's rows are those of all N."""
+    rows = on.reshape(-1).nonzero()[:, 0]
+    return Part(_slots(rows, on.numel()), rows, select(batch, rows))
+
+
+def _slots(rows: Tensor, count: int) -> Tensor:
+    slot = torch.full((count,), -1, device=rows.device)
+    slot[rows] = torch.arange(len(rows), device=rows.device)
+    return slot
+
+
+def select(batch: _Batch, rows: Tensor) -> _Batch:
+    """The same dataclass of tensors (or of dicts, dataclasses and parts of them) with these rows of the batch."""
+    return _cut(batch, rows)
+
+
+def _cut(value: Any, rows: Tensor) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value[rows]
+    if isinstance(value, dict):
+        return {k: _cut(v, rows) for k, v in value.items()}
+    if isinstance(value, Part):
+        slot = value.slot[rows]
+        chosen = (slot >= 0).nonzero()[:, 0]
+        return Part(_slots(chosen, len(slot)), chosen, _cut(value.values, slot[chosen]))
+    return type(value)(**{f.name: _cut(getattr(value, f.name), rows) for f in fields(value)})
