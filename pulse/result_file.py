@@ -137,7 +137,7 @@ def _of_one(rest: dict[str, Tensor], facts: Any, prefix: str) -> dict[str, Any]:
     fields["history"] = {name: take(f"history.{name}", torch.float32, 2) for name in facts["history"]}
     fields |= {"seed": facts["seed"], "settings": facts["settings"], "interrupted": facts["interrupted"]}
     fields |= {"seeds": tuple(facts["seeds"]), "all_starts": None}
-    if images.shape[1] != 3 or fields["downsampled"].shape != fields["target"].shape:
+    if images.shape[1] != 3 or 0 in images.shape[2:] or fields["downsampled"].shape != fields["target"].shape:
         raise ValueError("its images or their targets have shapes that do not fit")
     if fields["seeds"] and len(fields["seeds"]) != count:
         raise ValueError(f"it has {len(fields['seeds'])} seeds for {count} images")
@@ -162,9 +162,12 @@ def _checked(facts: Any) -> dict[str, Any]:
     for name, is_right in checks.items():
         if name not in facts or not is_right(facts[name]):
             raise ValueError(f"its {name} is missing or of a wrong type")
+    # What a Result uses of its settings; the rest is only kept.
     eps = facts["settings"].get("eps", 0.0)
     if type(eps) not in (int, float) or not 0 <= eps < 1e30:
         raise ValueError("its setting eps is not a number of at least 0")
+    if not isinstance(facts["settings"].get("space", ""), str):
+        raise ValueError("its setting space is not a name")
     return facts
 
 

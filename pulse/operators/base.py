@@ -124,7 +124,9 @@ class Constants:
         """The tensors in the type and on the device of x."""
         key = (x.dtype, x.device)
         if key not in self._cast:
-            self._cast[key] = tuple(t.to(device=x.device, dtype=x.dtype) for t in self._tensors)
+            # Tensors made in inference mode could not be used where gradients are needed later.
+            with torch.inference_mode(False):
+                self._cast[key] = tuple(t.to(device=x.device, dtype=x.dtype, copy=True) for t in self._tensors)
         return self._cast[key]
 
 
@@ -153,6 +155,7 @@ def check_adjoint(
     dtype: torch.dtype = torch.float64,
     rng: torch.Generator | None = None,
     tolerance: float | None = None,
+    device: torch.device | str = "cpu",
 ) -> float:
     """Tests <A x, y> = <x, A_adjoint y> for a random x and y.
 
@@ -164,6 +167,7 @@ def check_adjoint(
         dtype: in which to compute; float32 for operators that hold float32 tensors.
         rng: where x and y come from; seeded with 0 by default.
         tolerance: the largest error; by default 1e4 times the rounding of `dtype`, 2e-12 in float64, 1e-3 in float32.
+        device: that of the operator's tensors.
 
     Returns:
         The relative error |<A x, y> - <x, A_adjoint y>| / (|A x| |y|).
@@ -177,10 +181,10 @@ def check_adjoint(
     """
     rng = torch.Generator().manual_seed(0) if rng is None else rng
     tolerance = 1e4 * torch.finfo(dtype).eps if tolerance is None else tolerance
-    x = torch.randn(*in_shape, generator=rng, dtype=dtype)
+    x = torch.randn(*in_shape, generator=rng, dtype=dtype).to(device)
     with torch.no_grad():
         measured = operator.A(x)
-        y = torch.randn(measured.shape, generator=rng, dtype=dtype)
+        y = torch.randn(measured.shape, generator=rng, dtype=dtype).to(device)
         back = operator.A_adjoint(y)
     if back.shape != x.shape:
         raise ValueError(

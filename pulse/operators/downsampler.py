@@ -122,7 +122,9 @@ class Downsampler(Operator):
         check_image(x, "this Downsampler", None, self.in_size)
         key = (x.dtype, x.device)
         if key not in self._bands:
-            height, width = (cuda_ops.bands(m) for m in self._constants.like(x))
+            # As of `Constants.like`.
+            with torch.inference_mode(False):
+                height, width = (cuda_ops.bands(m) for m in self._constants.like(x))
             self._bands[key] = height, width
         return cuda_ops.downsample_l2(x, target, *self._bands[key])
 

@@ -254,3 +254,18 @@ def test_wrong_adjoints_are_found():
 def test_senseless_operators_are_refused_in_a_sentence(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_use_in_inference_mode_spoils_no_later_gradient():
+    with torch.inference_mode():
+        operators = [Blur.gaussian(1.0), Grey(), Mask(torch.rand(6, 8)), Downsampler((6, 8), (3, 4))]
+        for operator in operators:
+            operator.A(torch.rand(1, 3, 6, 8, dtype=torch.float64))
+            operator.A(torch.rand(1, 3, 6, 8))
+        operators[3].l2(torch.rand(1, 3, 6, 8), torch.rand(1, 3, 3, 4))
+    for dtype in (torch.float32, torch.float64):
+        x = torch.rand(1, 3, 6, 8, dtype=dtype, requires_grad=True)
+        for operator in operators:
+            assert torch.autograd.grad(operator.A(x).sum(), x)[0].any()
+    error, _ = operators[3].l2(x.float(), torch.zeros(1, 3, 3, 4))
+    assert torch.autograd.grad(error.sum(), x)[0].any()

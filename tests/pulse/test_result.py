@@ -127,6 +127,8 @@ def state(name, value):
         (state("seeds", ["a", "b"]), "its seeds"),
         (state("settings", [1]), "its settings"),
         (state("settings", {"eps": "a"}), "its setting eps"),
+        (state("settings", {"space": []}), "its setting space"),
+        (put("images", torch.zeros(2, 3, 0, 32)), "shapes that do not fit"),
         (state("interrupted", 1), "its interrupted"),
         (state("noise", 10**18), "is missing"),
         (state("noise", "3"), "its noise"),
@@ -154,6 +156,32 @@ def test_metadata_that_is_no_description(tmp_path, text):
     (tmp_path / "x").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(ValueError, match="is not a search result"):
         Result.load(tmp_path / "x")
+
+
+def test_random_damage_is_refused_or_shown(result, tmp_path):
+    path = tmp_path / "found"
+    result.settings["generator"] = ["anything"]
+    result.save(path)
+    good = path.read_bytes()
+    header = int.from_bytes(good[:8], "little")
+    rng = np.random.default_rng(0)
+    read, refusals = 0, []
+    for _ in range(300):
+        bad = bytearray(good)
+        for _ in range(rng.integers(1, 4)):
+            # Mostly in the header; what is changed elsewhere are numbers.
+            bad[rng.integers(0, 8 + header if rng.random() < 0.8 else len(bad))] = rng.integers(32, 127)
+        path.write_bytes(bad[: rng.integers(0, len(bad))] if rng.random() < 0.1 else bad)
+        try:
+            found = Result.load(path)
+        except ValueError as error:
+            refusals.append(str(error))
+        else:
+            read += 1
+            assert "of 255 grey levels" in found.verdict() + repr(found) + found._repr_html_()
+    assert read
+    assert refusals
+    assert all(text.isprintable() for text in refusals)
 
 
 def test_a_header_of_a_million_tensors_is_refused_unread(tmp_path):
