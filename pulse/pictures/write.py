@@ -83,7 +83,7 @@ def story(
         "Description": "Synthetic face: a generator invented it to fit a small picture; it shows no real person.",
         "synthetic": "true",
         "generator": name,
-        "seed": str(result.seed + i),
+        "seed": str(result.seeds[i]),
         "loss": f"{float(result.l2[i]):.6g}",
         "reached": "true" if bool(result.reached[i]) else "false",
         "reached_at": str(int(result.reached_at[i])),
@@ -103,7 +103,7 @@ def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> 
 
     plain = SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
-    options["seed"] = result.seed + i
+    options["seed"] = result.seeds[i]
     # How the picture became a target is told only by a caller that began with a picture.
     for key in ("framing", "background"):
         if key in more:

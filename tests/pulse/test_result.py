@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pulse import Result, search
+from pulse.pictures import story
 
 
 @pytest.fixture
@@ -246,6 +247,9 @@ def test_indexing_and_iteration(result):
             result[key]
     with pytest.raises(TypeError):
         result["images"]
+    # What a picture says of itself follows.
+    assert [story(result[::-1], i, "default")["seed"] for i in (0, 1)] == ["8", "7"]
+    assert "seed=7" in story(result[::-1], 1, "default")["again"]
     # A copy: neither changes with the other, nor drags the other's memory along.
     one = result[0]
     one.images.zero_()
