@@ -1,36 +1,62 @@
-"""A contact sheet: for each picture the input, the face found, that face made small again, and how well it fits."""
+"""A contact sheet: for each picture the input, the face found, that face made small again, and what that is worth."""
 
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from pulse.pictures.write import software, to_pil, write_picture
 from pulse.result import Result
+from stylegan.common.console import printable
 
 _PAPER, _CARD, _EDGE = (244, 243, 239), (255, 255, 255), (224, 222, 214)
 _INK, _FAINT, _GOOD, _MISSED = (34, 34, 38), (122, 120, 114), (38, 130, 84), (186, 108, 24)
 _MARGIN, _PAD, _GAP = 36, 18, 12
-_HEAD, _TITLE, _CAPTION = 84, 34, 26
+_HEAD, _TITLE, _CAPTION, _LINE = 84, 34, 28, 19
+_WORDS = 14
+# More than this of a name or a text says nothing to somebody who looks at a sheet.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One picture's part of a sheet; the tensors are (3, h, w), (3, H, W) and (3, h, w) in [0, 1]."""
+    """One picture's card on a sheet.
+
+    Args:
+        title: what the picture is called.
+        target: what was searched for, (C, h, w) in [0, 1].
+        image: the face found, (3, H, W) in [0, 1].
+        downsampled: that face made small, (C, h, w); clamped to [0, 1] to be shown.
+        loss: mean squared error between the small pictures, in [0, 1] units.
+        reached: whether that is within `eps`.
+        verdict: what the numbers mean, in sentences; by default made of `loss`.
+        notes: what the reader noticed about the input, in sentences.
+        says_little: whether almost any face would fit, because the target is nearly of one colour.
+    """
 
     title: str
-    target: torch.Tensor
-    image: torch.Tensor
-    downsampled: torch.Tensor
+    target: Tensor
+    image: Tensor
+    downsampled: Tensor
     loss: float
     reached: bool
+    verdict: str = ""
+    notes: Sequence[str] = ()
+    says_little: bool = False
+
+    def words(self) -> str:
+        """The verdict, or what `loss` alone says."""
+        levels = 255 * math.sqrt(max(self.loss, 0))
+        return (
+            self.verdict or f"Made small, the face typically differs from the input by {levels:.1f} of 255 grey levels."
+        )
 
 
-def rows_of(result: Result, titles: Sequence[str]) -> list[SheetRow]:
-    """One row for each picture of a result, with the downsampling loss (mean squared error, without the floor)."""
+def rows_of(result: Result, titles: Sequence[str], notes: Sequence[Sequence[str]] | None = None) -> list[SheetRow]:
+    """One row for each picture of a result; `notes` are those of each picture, in the same order."""
     return [
         SheetRow(
             title,
@@ -39,6 +65,9 @@ def rows_of(result: Result, titles: Sequence[str]) -> list[SheetRow]:
             result.downsampled[i],
             float(result.l2[i]),
             bool(result.reached[i]),
+            result.verdict(i),
+            () if notes is None else tuple(notes[i]),
+            bool(result.one_colour[i]),
         )
         for i, title in enumerate(titles)
     ]
@@ -50,53 +79,76 @@ def contact_sheet(
     columns: int | None = None,
     panel: int = 192,
 ) -> Image.Image:
-    """Draws the rows as cards in `columns` columns (by default as many as keep the sheet's shape that of a page).
+    """Draws the rows as cards.
 
-    Each of a card's three panels is `panel` pixels wide. Small pictures are enlarged by repeating pixels, so that what
-    the search saw is what is shown.
+    Small pictures are enlarged by repeating pixels, so that what the search saw is what is shown.
+
+    Args:
+        rows: at least one.
+        heading: stands above them.
+        columns: how many cards stand side by side; by default as many as keep the sheet's shape that of a page.
+        panel: width of each of a card's three pictures, in pixels.
 
     Raises:
         ValueError: there are no rows.
     """
     if not rows:
         raise ValueError("A contact sheet needs at least one picture; give it a row.")
-    columns = min(columns or max(2, round(math.sqrt(len(rows) / 5))), len(rows))
+    columns = min(columns or max(2, round(math.sqrt(len(rows) / 4))), len(rows))
     card_w = 2 * _PAD + 3 * panel + 2 * _GAP
-    card_h = _PAD + _TITLE + panel + _CAPTION + _PAD // 2
-    lines = -(-len(rows) // columns)
+    lines = [rows[first : first + columns] for first in range(0, len(rows), columns)]
+    heights = [max(_card_height(row, panel) for row in line) for line in lines]
     width = 2 * _MARGIN + columns * card_w + (columns - 1) * _PAD
-    height = _MARGIN + _HEAD + lines * (card_h + _PAD) + _MARGIN - _PAD
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, _MARGIN + _HEAD + sum(heights) + (len(lines) - 1) * _PAD + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN - 6), heading, _INK, _fitting_font(heading, 30, width - 2 * _MARGIN))
     note = "Synthetic: a generator invented every face here; none shows a real person or says who somebody is."
-    draw.text((_MARGIN, _MARGIN + 36), note, _FAINT, _fitting_font(note, 17, width - 2 * _MARGIN))
-    for index, row in enumerate(rows):
-        line, column = divmod(index, columns)
-        left = _MARGIN + column * (card_w + _PAD)
-        top = _MARGIN + _HEAD + line * (card_h + _PAD)
-        draw.rounded_rectangle((left, top, left + card_w, top + card_h), 10, _CARD, _EDGE)
-        _draw_card(sheet, row, left + _PAD, top + _PAD, panel)
+    for text, size, top, ink in ((heading, 30, _MARGIN - 6, _INK), (note, 17, _MARGIN + 36, _FAINT)):
+        font = _fitting_font(text, size, width - 2 * _MARGIN)
+        draw.text((_MARGIN, top), _shortened(text, width - 2 * _MARGIN, font), ink, font)
+    top = _MARGIN + _HEAD
+    for line, height in zip(lines, heights, strict=True):
+        for column, row in enumerate(line):
+            left = _MARGIN + column * (card_w + _PAD)
+            draw.rounded_rectangle((left, top, left + card_w - 1, top + height - 1), 10, _CARD, _EDGE)
+            _draw_card(sheet, row, left + _PAD, top + _PAD, panel)
+        top += height + _PAD
     return sheet
 
 
-def write_sheet(path: str | os.PathLike[str], rows: Sequence[SheetRow]) -> None:
-    """Writes the contact sheet of the rows as a PNG that says of itself that its faces are synthetic."""
+def write_sheet(path: str | os.PathLike[str], rows: Sequence[SheetRow], request: str | None = None) -> None:
+    """Writes the contact sheet of the rows as a PNG that says of itself that its faces are synthetic.
+
+    Args:
+        path: the file to make or replace.
+        rows: at least one.
+        request: see `pulse.pictures.check_replaceable`.
+    """
     text = {"Software": software(), "synthetic": "true", "Description": "Synthetic faces; they show no real person."}
-    write_picture(path, contact_sheet(rows), text)
+    write_picture(path, contact_sheet(rows), text | ({} if request is None else {"request": request}))
+
+
+def _texts(row: SheetRow, panel: int) -> list[tuple[str, tuple[int, int, int]]]:
+    """The lines below a card's pictures, with their ink."""
+    width, font = 3 * panel + 2 * _GAP, _font(_WORDS)
+    notes = [(line, _MISSED) for note in row.notes for line in _wrapped(note, width, font)]
+    return notes + [(line, _FAINT) for line in _wrapped(row.words(), width, font)]
+
+
+def _card_height(row: SheetRow, panel: int) -> int:
+    return _PAD + _TITLE + panel + _CAPTION + _LINE * len(_texts(row, panel)) + _PAD
 
 
 def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: int) -> None:
     draw = ImageDraw.Draw(sheet)
     right = left + 3 * panel + 2 * _GAP
-    word, colour = ("reached", _GOOD) if row.reached else ("not reached", _MISSED)
-    mark_font = _font(16)
-    verdict = f"downsampling loss {row.loss:.2g}   {word}"
-    verdict_left = right - round(draw.textlength(verdict, mark_font))
-    draw.text((verdict_left, top), verdict, colour, mark_font)
-    _draw_mark(draw, verdict_left - 20, top + 10, row.reached, colour)
-    title_font = _font(20)
-    draw.text((left, top - 3), _shortened(row.title, verdict_left - 40 - left, title_font), _INK, title_font)
+    word, ink = ("fits", _GOOD) if row.reached else ("does not fit", _MISSED)
+    if row.reached and row.says_little:
+        word, ink = "says little", _FAINT
+    word_left = right - round(draw.textlength(word, _font(16)))
+    draw.text((word_left, top), word, ink, _font(16))
+    if ink != _FAINT:
+        _draw_mark(draw, word_left - 16, top + 10, row.reached, ink)
+    draw.text((left, top - 3), _shortened(row.title, word_left - 36 - left, _font(20)), _INK, _font(20))
 
     h, w = row.target.shape[-2:]
     panels = (
@@ -106,8 +158,16 @@ def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: in
     )
     for number, (image, resampling, caption) in enumerate(panels):
         x, y = left + number * (panel + _GAP), top + _TITLE
-        sheet.paste(to_pil(image).resize((panel, panel), resampling), (x, y))
-        draw.text((x, y + panel + 5), caption, _FAINT, _font(15))
+        shown = _enlarged(to_pil(image), panel, resampling)
+        sheet.paste(shown, (x + (panel - shown.width) // 2, y + (panel - shown.height) // 2))
+        draw.text((x, y + panel + 5), _shortened(caption, panel, _font(15)), _FAINT, _font(15))
+    for number, (text, colour) in enumerate(_texts(row, panel)):
+        draw.text((left, top + _TITLE + panel + _CAPTION + number * _LINE), text, colour, _font(_WORDS))
+
+
+def _enlarged(image: Image.Image, panel: int, resampling: Image.Resampling) -> Image.Image:
+    scale = panel / max(image.size)
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resampling)
 
 
 def _draw_mark(draw: ImageDraw.ImageDraw, x: int, y: int, reached: bool, colour: tuple[int, int, int]) -> None:
@@ -124,14 +184,29 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    while size > 9 and _font(size).getlength(text) > width:
+    while size > 11 and _font(size).getlength(text) > width:
         size -= 1
     return _font(size)
 
 
 def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The text in one line of at most so many pixels; the middle is left out, because names often differ at the end."""
+    text = printable(text)[:_LONGEST]
     if font.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text + "..."
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: kept - kept // 3]}...{text[len(text) - kept // 3 :]}"
+        if font.getlength(short) <= width:
+            return short
+    return ""
+
+
+def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    lines: list[str] = []
+    for word in printable(text)[:_LONGEST].split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_shortened(word, width, font))
+    return lines

@@ -85,6 +85,7 @@ def story(
         "generator": name,
         "seed": str(result.seeds[i]),
         "loss": f"{float(result.l2[i]):.6g}",
+        "verdict": result.verdict(i),
         "reached": "true" if bool(result.reached[i]) else "false",
         "reached_at": str(int(result.reached_at[i])),
         "interrupted": "true" if result.interrupted else "false",

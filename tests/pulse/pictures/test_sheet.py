@@ -1,14 +1,19 @@
 """A contact sheet shows each input, face and reduced face, without changing the small pictures."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import pulse
 from pulse.app import sprites
 from pulse.pictures import read_text
-from pulse.pictures.sheet import SheetRow, contact_sheet, write_sheet
+from pulse.pictures.sheet import SheetRow, contact_sheet, rows_of, write_sheet
 
 
 def _row(name: str, reached: bool = True, title: str | None = None) -> SheetRow:
@@ -59,3 +64,42 @@ def test_no_rows_are_refused() -> None:
 def test_a_written_sheet_says_that_it_is_synthetic(tmp_path: Path) -> None:
     write_sheet(tmp_path / "sheet.png", [_row("robot")])
     assert read_text(tmp_path / "sheet.png")["synthetic"] == "true"
+
+
+def test_a_card_grows_by_its_words() -> None:
+    row = _row("cat")
+    plain = contact_sheet([row], panel=64)
+    remarked = contact_sheet([replace(row, notes=["It looks like a sheet of 24 sprites; cut it first."])], panel=64)
+    assert remarked.height > plain.height
+    assert contact_sheet([replace(row, verdict="word " * 200)], panel=64).height > remarked.height
+
+
+def test_without_a_verdict_the_loss_is_told_in_grey_levels() -> None:
+    assert "8.9 of 255 grey levels" in _row("cat").words()
+    assert replace(_row("cat"), verdict="It fits.").words() == "It fits."
+
+
+def test_nothing_is_drawn_outside_the_cards() -> None:
+    long = "W" * 300
+    row = replace(_row("cat", title=long), verdict=f"{long} {long}", notes=[long])
+    sheet = np.asarray(contact_sheet([row, row], panel=64, heading=long))
+    edge = np.concatenate([sheet[:, :36].reshape(-1, 3), sheet[:, -36:].reshape(-1, 3), sheet[-36:].reshape(-1, 3)])
+    assert (edge == edge[0]).all()
+
+
+def test_a_target_that_any_face_fits_gets_no_green_tick() -> None:
+    def is_green(sheet: Image.Image) -> bool:
+        pixels = np.asarray(sheet.crop((0, 100, sheet.width, 160))).astype(int)
+        return bool((pixels == (38, 130, 84)).all(-1).any())
+
+    assert is_green(contact_sheet([_row("cat")]))
+    assert not is_green(contact_sheet([replace(_row("cat"), says_little=True)]))
+
+
+def test_rows_carry_the_verdict_and_the_notes(stand_in: Callable[[], Any]) -> None:
+    notes: list[str] = []
+    result = pulse.depixelize(np.full((8, 8, 3), 90, np.uint8), generator=stand_in(), steps=1, seed=0, notes=notes)
+    (row,) = rows_of(result, ["grey"], [notes])
+    assert row.verdict == result.verdict(0)
+    assert row.notes == ("It is of one colour, which any plain face fits; the answer says nothing.",)
+    assert row.says_little
