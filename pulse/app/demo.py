@@ -1,43 +1,67 @@
 """The demonstration: a face for each of our sprites, on one contact sheet."""
 
-import sys
 from pathlib import Path
 
 import torch
 
 from pulse import pictures
 from pulse.app import sprites
-from pulse.depixelizer import load_generator, result_text
+from pulse.batch.here import say_found
+from pulse.batch.plan import request, weights_digest
 from pulse.engine import search
+from pulse.generators import load_generator
+from pulse.options import SearchOptions
 from pulse.pictures.sheet import rows_of, write_sheet
+from stylegan.common import console, ending
 from stylegan.common.progress import progress
 
 
-def run_demo(output: Path, generator: str = "default", *, steps: int = 100, starts: int = 1, seed: int = 0) -> int:
+def run_demo(
+    output: Path,
+    generator: str = "default",
+    *,
+    steps: int = 100,
+    starts: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> int:
     """Searches all sprites and writes `<name>.png` for each, and contact_sheet.png, into the folder `output`.
 
-    Prints where the sheet is, and returns the exit code: 0, or 130 if Ctrl-C ended the search early; then the best
-    found so far is written. Raises ValueError for a generator or option that cannot be used.
+    Results of the same request are made anew; those of another seed or of other options are kept and an error, unless
+    `overwrite` is set. Prints where the sheet is, and returns the exit code: 0, or that of the signal that ended the
+    search early; then the best found so far is written.
+
+    Raises:
+        ValueError: the generator or an option cannot be used, or a file is in the way.
     """
     names = sprites.names()
+    options = SearchOptions(steps=steps, starts=starts, seed=seed)
     pictures.check_folder(output)
-    for name in [*names, "contact_sheet"]:
-        pictures.check_replaceable(output / f"{name}.png", overwrite=True)
-    G = load_generator(generator)
-    targets = torch.cat([sprites.load(name) for name in names])
-    with progress(f"Finding faces for {len(names)} sprites", steps + 1) as advance:
-        result = search(
-            G, targets, steps=steps, starts=starts, seed=seed, callback=lambda step, state: advance(1 / state.batches)
-        )
-    for i, name in enumerate(names):
-        text = result_text(result, i, generator, source=f"sprite {name}")
-        pictures.write_picture(output / f"{name}.png", result.images[i], text)
-        reached = "reached" if bool(result.reached[i]) else "eps not reached, best kept"
-        print(f"{output / name}.png  downsampling loss {float(result.l2[i]):.4g}, {reached}")
     sheet = output / "contact_sheet.png"
-    write_sheet(sheet, rows_of(result, names))
-    print(f"All of them side by side: {sheet}")
+    pictures.check_replaceable(sheet, overwrite=True)
+    G = load_generator(generator)
+    weights = weights_digest(G)
+    targets = [sprites.load(name) for name in names]
+    requests = [
+        request(f"sprite {name}", target.numpy().tobytes(), generator, weights, options, None)
+        for name, target in zip(names, targets, strict=True)
+    ]
+    for name, wanted in zip(names, requests, strict=True):
+        pictures.check_replaceable(output / f"{name}.png", overwrite=overwrite, request=wanted.asked)
+    with progress(f"Finding faces for {len(names)} sprites", steps + 1) as advance, ending.steps() as check:
+
+        def each_step(step: int, state: object) -> None:
+            advance(1 / state.batches)  # type: ignore[attr-defined]
+            check()
+
+        result = search(G, torch.cat(targets), options, callback=each_step)
+        for i, (name, wanted) in enumerate(zip(names, requests, strict=True)):
+            text = pictures.story(result, i, generator, source=f"sprite {name}", **wanted.text())
+            pictures.write_picture(output / f"{name}.png", result.images[i], text)
+            say_found(output / f"{name}.png", result, i)
+        write_sheet(sheet, rows_of(result, names))
+    console.say(f"All of them side by side: {sheet}")
     if result.interrupted:
-        print("Interrupted: the best found so far is written.", file=sys.stderr)
-        return 130
+        console.warn("Interrupted: the best found so far is written.")
+        return ending.exit_code() or 130
     return 0

@@ -4,136 +4,183 @@ Every *.png of `-input_dir` is a target at its own size; its face is written to 
 PULSE leaves a picture out because `-eps` was missed, the best that was found is written, with a sentence that says so.
 """
 
+# Nothing heavy at the top: until `console.guarded` runs, Ctrl-C is Python's, and torch must come after it.
+
 import argparse
 import math
-import sys
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import torch
+from stylegan.common import console, ending
 
-from pulse import pictures
-from pulse.depixelizer import load_generator, result_text
-from pulse.engine import SearchState, search
-from pulse.options import SearchOptions
-from pulse.result import Result
-from stylegan.common.progress import progress
+if TYPE_CHECKING:
+    from torch import Tensor
 
-_SEARCH = (
-    "steps",
-    "learning_rate",
-    "lr_schedule",
-    "opt_name",
-    "eps",
-    "loss_str",
-    "noise_type",
-    "num_trainable_noise_layers",
-    "bad_noise_layers",
-    "tile_latent",
-)
+    from pulse.batch.here import Report
+    from pulse.batch.plan import Request
+    from pulse.engine import SearchState
+    from pulse.options import SearchOptions
+    from pulse.result import Result
 
 
 @dataclass(frozen=True)
 class _Item:
-    """One face to find: the target (1, 3, h, w), the output's name, and its number, which counts its seed on."""
+    """One face to find: the picture, its target (1, 3, h, w), the result's name, its request, and its number.
 
+    The number counts its seed on, so that the batch size changes nothing.
+    """
+
+    source: Path
+    target: "Tensor"
     name: str
-    target: torch.Tensor
+    request: "Request"
     number: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs with the given arguments (`sys.argv[1:]` by default) and returns the exit code.
 
-    0: all done. 2: something could not be done, with a sentence on stderr for each thing. 130: ended by Ctrl-C, with
-    the best found so far written.
+    0: all done. 2: something could not be done, with a sentence on stderr for each thing. 130: ended by Ctrl-C, 143: by
+    SIGTERM, with the best found so far written.
     """
-    try:
-        return _run(_parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except (ValueError, OSError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2
-    except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    return console.guarded(lambda: _run(_parser().parse_args(arguments)), whole_process=arguments is None)
 
 
 def _run(args: argparse.Namespace) -> int:
-    options = {name: getattr(args, name) for name in _SEARCH}
-    SearchOptions(seed=args.seed, batch_size=args.batch_size, **options)
+    from pulse import pictures
+    from pulse.batch.here import Report
+    from pulse.batch.plan import members_of, passed_over, weights_digest
+    from pulse.options import SearchOptions
+    from stylegan.common.options import from_arguments
+    from stylegan.common.progress import progress
+
+    options = replace(from_arguments(SearchOptions, args, _not_flags()), method="pulse")
     if args.duplicates < 1:
         raise ValueError(f"The option duplicates is {args.duplicates}; give a whole number of at least 1.")
     folder, output = Path(args.input_dir), Path(args.output_dir)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ValueError(f"There is no input folder {folder}; make it, or name another with -input_dir.")
-    paths = sorted(path for path in folder.glob("*.png") if path.is_file())
+    paths, others = members_of(folder, lambda path: path.suffix == ".png")
+    if others:
+        console.warn(passed_over(folder, others, "the *.png (as by PULSE; `pulse search` takes every kind)"))
     if not paths:
         raise ValueError(f"The input folder {folder} holds no .png file; put pictures there, or name another folder.")
-    if output.resolve() == folder.resolve():
+    if os.path.realpath(output) == os.path.realpath(folder):
         raise ValueError(f"The results would replace the pictures in {folder}; name another -output_dir.")
     pictures.check_folder(output)
 
     G, generator = _generator(Path(args.cache_dir))
-    if not torch.cuda.is_available():
-        print("CUDA is not available, and not needed: the search runs on the CPU.")
-    failures: list[str] = []
-    faces = len(paths) * args.duplicates
-    with progress("Searching", faces * args.steps) as advance:
-        for items in _batches(_items(paths, args.duplicates, G, failures), args.batch_size):
-            intermediates = output if args.save_intermediate else None
+    report = Report()
+    each = _items(paths, args, options, G, generator, weights_digest(G), report)
+    with progress("Searching", len(paths) * args.duplicates * args.steps) as advance:
+        for items in _batches(each, args.batch_size):
+            if not _search(items, G, generator, options, args, output, report, advance):
+                report.left = paths[paths.index(items[-1].source) + 1 :]
+                break
+    return report.tell()
 
-            def each_step(
-                step: int,
-                state: SearchState,
-                items: Sequence[_Item] = items,
-                intermediates: Path | None = intermediates,
-            ) -> None:
-                if step == args.steps:
-                    return
-                if intermediates is not None:
-                    _write_intermediate(intermediates, items, state)
+
+def _search(
+    items: Sequence[_Item],
+    G: Any,
+    generator: str,
+    options: "SearchOptions",
+    args: argparse.Namespace,
+    output: Path,
+    report: "Report",
+    advance: Any,
+) -> bool:
+    """Searches one batch and writes what it found; returns whether to go on."""
+    import torch
+
+    from pulse.batch.here import sentence
+    from pulse.engine import search
+    from stylegan.common.files import is_full
+
+    with ending.steps() as check:
+
+        def each_step(step: int, state: "SearchState") -> None:
+            if step < args.steps:
+                if args.save_intermediate:
+                    _write_intermediate(output, items, state)
                 advance(len(items) / state.batches)
+            check()
 
-            # A picture's seed depends on its number alone, so that the batch size changes nothing.
-            seed = None if args.seed is None else args.seed + items[0].number
-            targets = torch.cat([item.target for item in items])
-            result = search(G, targets, seed=seed, batch_size=args.batch_size, callback=each_step, **options)
-            _write(output, items, result, generator, args.eps)
-            if result.interrupted:
-                print("Interrupted: the best found so far is written.", file=sys.stderr)
-                return 130
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    return 2 if failures else 0
+        seed = None if options.seed is None else options.seed + items[0].number
+        targets = torch.cat([item.target for item in items])
+        try:
+            result = search(G, targets, replace(options, seed=seed), callback=each_step)
+            for row, item in enumerate(items):
+                _write(output / f"{item.name}.png", item, result, row, generator, options.eps)
+                report.written.append(output / f"{item.name}.png")
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            report.failures.append(sentence(error, items[0].source))
+            return not (isinstance(error, OSError) and is_full(error))
+    report.interrupted = result.interrupted or ending.exit_code() is not None
+    return not report.interrupted
 
 
 def _generator(cache: Path) -> tuple[Any, str]:
+    import torch
+
+    from pulse.generators import load_generator
+
     if (cache / "synthesis.pt").is_file() and (cache / "mapping.pt").is_file():
-        return load_generator(cache), str(cache)
-    G = load_generator("default")
-    print(f"There are no synthesis.pt and mapping.pt in {cache}: the generator in the box is used.")
-    return G, "default"
+        found = load_generator(cache), str(cache)
+    else:
+        found = load_generator("default"), "default"
+        console.say(f"There are no synthesis.pt and mapping.pt in {cache}: the generator in the box is used.")
+    if not torch.cuda.is_available():
+        console.say("CUDA is not available, and not needed: the search runs on the CPU.")
+    return found
 
 
-def _items(paths: Sequence[Path], duplicates: int, G: Any, failures: list[str]) -> Iterator[_Item]:
+def _items(
+    paths: Sequence[Path],
+    args: argparse.Namespace,
+    options: "SearchOptions",
+    G: Any,
+    generator: str,
+    weights: str,
+    report: "Report",
+) -> Iterator[_Item]:
+    """What is to be searched, one after the other; what is done or cannot be goes into the report."""
+    from pulse import pictures
+    from pulse.batch.here import sentence
+    from pulse.batch.plan import answer, file_digest, request, short_stem
+
     for index, path in enumerate(paths):
+        notes: list[str] = []
         try:
-            target = pictures.read_picture(path)
+            target = pictures.read_picture(path, notes=notes)
             h, w = target.shape[-2:]
             if max(h, w) > G.img_resolution:
                 raise ValueError(
                     f"{path} is {w}x{h} pixels, larger than the generator's {G.img_resolution}; make it smaller first."
                 )
-        except (ValueError, OSError) as error:
-            failures.append(" ".join(str(error).split()))
+            content = file_digest(path)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            report.failures.append(sentence(error, path))
             continue
-        for duplicate in range(duplicates):
-            name = path.stem if duplicates == 1 else f"{path.stem}_{duplicate + 1}"
-            yield _Item(name, target, index * duplicates + duplicate)
+        for note in notes:
+            console.warn(f"{path}: {note}")
+        for duplicate in range(args.duplicates):
+            stem, number = short_stem(path), index * args.duplicates + duplicate
+            name = stem if args.duplicates == 1 else f"{stem}_{duplicate + 1}"
+            wanted = request(f"{os.path.realpath(path)}#{number}", content, generator, weights, options, None)
+            file = Path(args.output_dir) / f"{name}.png"
+            if not args.overwrite and answer(file, wanted, int(G.img_resolution)) is not None:
+                report.skipped.append(file)
+                continue
+            try:
+                pictures.check_replaceable(file, overwrite=args.overwrite, request=wanted.asked)
+            except ValueError as error:
+                report.failures.append(str(error))
+                continue
+            yield _Item(path, target, name, wanted, number)
 
 
 def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
@@ -150,50 +197,56 @@ def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _write_intermediate(output: Path, items: Sequence[_Item], state: SearchState) -> None:
+def _write_intermediate(output: Path, items: Sequence[_Item], state: "SearchState") -> None:
+    from pulse import pictures
+
     digits = math.ceil(math.log10(state.steps))
     for row, index in enumerate(state.image.tolist()):
         name = items[index].name
         for kind, image in (("HR", state.images[row]), ("LR", state.downsampled[row])):
             path = output / name / kind / f"{name}_{state.step:0{digits}}.png"
+            pictures.check_replaceable(path, overwrite=True)
             pictures.write_picture(path, image, {"Software": pictures.software(), "synthetic": "true"})
 
 
-def _write(output: Path, items: Sequence[_Item], result: Result, generator: str, eps: float) -> None:
-    for row, item in enumerate(items):
-        path = output / f"{item.name}.png"
-        pictures.write_picture(path, result.images[row], result_text(result, row, generator))
-        found = float(result.l2[row])
-        print(f"{path}  L2 {found:.4g}", flush=True)
-        if not bool(result.reached[row]):
-            print(f"{item.name}: no face within eps {eps:g} was found; the best, at {found:.4g}, is written.")
+def _write(path: Path, item: _Item, result: "Result", row: int, generator: str, eps: float) -> None:
+    from pulse import pictures
+
+    text = pictures.story(result, row, generator, source=console.printable(item.source.name), **item.request.text())
+    pictures.write_picture(path, result.images[row], text)
+    found = float(result.l2[row])
+    console.say(f"{path}  L2 {found:.4g}. {result.verdict(row)}")
+    if not bool(result.reached[row]):
+        console.say(f"{item.name}: no face within eps {eps:g} was found; the best, at {found:.4g}, is written.")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # One sentence, where argparse would print the usage as well.
-        print(f"{message}; see python -m pulse.run -h.", file=sys.stderr)
+        console.warn(f"{message}; see python -m pulse.run -h.")
         raise SystemExit(2)
 
 
+def _not_flags() -> list[str]:
+    """The options of a search that PULSE's script does not have."""
+    from pulse.options import SearchOptions
+
+    return [field.name for field in fields(SearchOptions) if not field.metadata["pulse_flag"]]
+
+
 def _parser() -> argparse.ArgumentParser:
+    from pulse.options import SearchOptions
+    from stylegan.common.options import add_arguments
+    from stylegan.common.ownership import software
+
     parser = _Parser(prog="python -m pulse.run", description="Finds faces as PULSE's run.py does.")
     add = parser.add_argument
+    add("--version", action="version", version=software())
     add("-input_dir", default="input", help="folder with the *.png to search for (default: input)")
     add("-output_dir", default="runs", help="folder for the results (default: runs)")
     add("-cache_dir", default="cache", help="folder with PULSE's weight files, if there are any (default: cache)")
-    add("-duplicates", type=int, default=1, help="faces per picture")
-    add("-batch_size", type=int, default=1, help="searched at once")
-    add("-seed", type=int, help="the same seed gives the same faces")
-    add("-loss_str", default="100*L2+0.05*GEOCROSS", help="what is minimised")
-    add("-eps", type=float, default=2e-3, help="mean squared error that counts as reached")
-    add("-noise_type", default="trainable", help="zero, fixed or trainable")
-    add("-num_trainable_noise_layers", type=int, default=5, help="how many noise inputs are searched")
-    add("-tile_latent", action="store_true", help="one latent for all styles")
-    add("-bad_noise_layers", default="17", help="noise inputs kept at zero, as 16.17")
-    add("-opt_name", default="adam", help="adam, sgd, sgdm or adamax")
-    add("-learning_rate", type=float, default=0.4, help="learning rate")
-    add("-steps", type=int, default=100, help="steps of the search")
-    add("-lr_schedule", default="linear1cycledrop", help="fixed, linear1cycle or linear1cycledrop")
+    add("-duplicates", type=int, default=1, help="faces for each picture (default: 1)")
     add("-save_intermediate", action="store_true", help="also write what every step saw")
+    add("-overwrite", action="store_true", help="do again what is done, and replace results of other requests")
+    add_arguments(parser, SearchOptions, leave_out=_not_flags(), defaults={"batch_size": 1})
     return parser

@@ -26,7 +26,7 @@ PIXEL_LIMIT = 1 << 26
 LIMIT_VARIABLE = "PULSE_MAX_PIXELS"
 # Everything that Pillow decodes itself. Left out: EPS and WMF, which other programs draw; IPTC, which may hold any of
 # these again; MPEG, BUFR, GRIB and HDF5, of which Pillow knows the name only.
-_FORMATS = (
+FORMATS = (
     *("PNG", "JPEG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "AVIF", "ICO", "CUR", "ICNS", "TGA", "PPM", "PCX", "DCX"),
     *("PSD", "JPEG2000", "QOI", "DDS", "SGI", "XBM", "XPM", "SUN", "FLI", "MSP", "PIXAR", "IM", "FITS", "BLP", "FTEX"),
     *("GBR", "SPIDER", "PCD", "MCIDAS", "IMT", "XVTHUMB"),
@@ -311,7 +311,7 @@ def _too_large(name: str, width: int, height: int, limit: int) -> str:
 @functools.cache
 def _formats() -> tuple[str, ...]:
     Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _check_before_opening(file: BinaryIO, head: bytes, name: str, limit: int) -> None:

@@ -1,9 +1,14 @@
 """The command line: every input mode comes out as a PNG, every mistake as one sentence and exit code 2."""
 
 import builtins
+import errno
 import json
+import os
+import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from pulse import depixelizer
 from pulse.app import cli, sprites
 from pulse.batch import here
 from pulse.pictures import read_picture, read_text, to_pil, write_picture
+from stylegan.common import files
 from stylegan.networks import stylegan2
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -118,14 +124,151 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, folder: Path, run
     code, lines, _ = run(folder, "-o", out, "--sheet")
     assert code == 0
     assert lines[0].startswith(str(out / "cat.png"))
-    assert lines[-1].startswith("1 done by an earlier run")
+    assert lines[1].startswith("1 done by an earlier run")
     assert (out / "knight.png").stat().st_mtime_ns == before
-    # Another setting or another picture under the same name is another request, which replaces nothing unasked.
-    assert len(run(folder, "-o", out, "--steps=2")[2]) == 2
-    assert len(run(folder, "-o", out, "--steps=2", "--overwrite")[1]) == 2
+    # Another picture behind the same words brings its face up to date; --overwrite does all of them again.
     write_picture(folder / "cat.png", sprites.load("robot")[0])
-    assert "cat.png is a result of another request" in run(folder, "-o", out, "--steps=2")[2][0]
-    assert run(folder, "-o", out, "--steps=2", "--overwrite")[1][0].startswith(str(out / "cat.png"))
+    assert run(folder, "-o", out)[1][0].startswith(str(out / "cat.png"))
+    assert len(run(folder, "-o", out, "--overwrite")[1]) == 2
+
+
+def test_a_face_of_another_request_is_kept(tmp_path: Path, folder: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    run(folder, "-o", out)
+    before = (out / "cat.png").read_bytes()
+    for other in ("--seed=2", "--steps=2", "--framing=crop"):
+        code, lines, err = run(folder, "-o", out, other)
+        assert (code, lines, len(err)) == (2, [], 2)
+        assert "result of another request" in err[0]
+    assert (out / "cat.png").read_bytes() == before
+    assert run(folder, "-o", out, "--seed=2", "--overwrite")[0] == 0
+    assert (out / "cat.png").read_bytes() != before
+
+
+def test_another_generator_in_the_same_file_does_it_again(tmp_path: Path, folder: Path, run: Run, tiny: Path) -> None:
+    path = tmp_path / "g.safetensors"
+    path.write_bytes(tiny.read_bytes())
+    arguments = (folder / "cat.png", "-o", tmp_path / "out", f"--generator={path}")
+    assert run(*arguments)[0] == 0
+    assert run(*arguments)[1][0].startswith("1 done by an earlier run")
+    G = stylegan.load(path)
+    with torch.no_grad():
+        next(G.synthesis.parameters()).mul_(0.5)
+    stylegan.save(G, path)
+    assert run(*arguments)[1][0].startswith(str(tmp_path / "out" / "cat.png"))
+
+
+@pytest.mark.parametrize("damage", ["no loss", "words for loss", "no verdict", "cut off", "another size", "huge"])
+def test_a_planted_or_damaged_result_is_no_answer(tmp_path: Path, folder: Path, run: Run, damage: str) -> None:
+    out = tmp_path / "out"
+    run(folder / "cat.png", "-o", out)
+    path = out / "cat.png"
+    text, image = read_text(path), read_picture(path)[0]
+    if damage == "words for loss":
+        text["loss"] = "low"
+    elif damage in ("no loss", "no verdict"):
+        del text["loss" if damage == "no loss" else "reached"]
+    elif damage == "another size":
+        image = image[:, :8, :8]
+    write_picture(path, image, text)
+    if damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-40])
+    elif damage == "huge":
+        data = bytearray(path.read_bytes())
+        data[16:24] = struct.pack(">II", 200_000, 200_000)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        path.write_bytes(data)
+    code, lines, err = run(folder / "cat.png", "-o", out, "--sheet")
+    assert (code, err) == (0, [])
+    assert lines[0].startswith(f"{path}  downsampling loss")
+    assert read_picture(path).shape == (1, 3, 16, 16)
+
+
+def test_bad_paths_do_not_spoil_the_others(tmp_path: Path, folder: Path, run: Run) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "dangling.png").symlink_to("gone.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "empty").mkdir()
+    bad = [tmp_path / name for name in ("a.png", "dangling.png", "pipe.png", "empty")]
+    code, out, err = run(*bad, folder, "-o", tmp_path / "out")
+    assert (code, len(out), len(err)) == (2, 2, 4)
+    for path, line in zip(bad, err, strict=True):
+        assert str(path) in line
+        assert line.endswith(".")
+
+
+def test_what_is_passed_over_in_a_folder_is_said_once(tmp_path: Path, folder: Path, run: Run) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "c.png").write_bytes(b"")
+    (folder / "d.png").symlink_to("gone.png")
+    (folder / "e.svg").write_text("<svg/>")
+    (folder / "notes.txt").write_text("")
+    (folder / ".hidden.png").write_text("")
+    code, out, err = run(folder, "-o", tmp_path / "out")
+    assert (code, len(out), len(err)) == (0, 2, 1)
+    for name in ("sub (a folder)", "d.png (a link that leads nowhere)", "e.svg (", "notes.txt ("):
+        assert name in err[0]
+
+
+def test_strange_names(tmp_path: Path, folder: Path, run: Run) -> None:
+    long, longer = "y" * 251, "y" * 250 + "z"
+    names = [b"caf\xe9", b"\x1b[31mred", long.encode(), longer.encode(), ("ü" * 125).encode()]
+    for name in names:
+        shutil.copy(folder / "cat.png", os.path.join(os.fsencode(folder), name + b".png"))
+    code, out, err = run(folder, "-o", tmp_path / "out", "--sheet", "--save-result")
+    assert (code, err) == (0, [])
+    assert all(line.isprintable() for line in out)
+    made = [name for name in os.listdir(os.fsencode(tmp_path / "out")) if name.endswith(b".png")]
+    assert len(made) == len(names) + 3
+    assert b"caf\xe9.png" in made
+    # All of them are found again.
+    assert run(folder, "-o", tmp_path / "out", "--save-result")[1][0].startswith("7 done by an earlier run")
+
+
+def test_a_full_disk_ends_the_batch(tmp_path: Path, folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("x", "y", "z"):
+        shutil.copy(folder / "cat.png", folder / f"{name}.png")
+    real, tried = files.os.replace, []
+
+    def full(part: Any, path: Any) -> None:
+        tried.append(path)
+        if len(tried) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(part, path)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    code, out, err = run(folder, "-o", tmp_path / "out")
+    assert (code, len(out), len(tried)) == (2, 1, 2)
+    assert "disk is full" in err[0]
+    assert "knight.png" in err[0]
+    assert err[1] == "1 are done; not begun: x.png, y.png, z.png."
+    assert _files(tmp_path / "out") == ["cat.png"]
+
+
+def test_notes_and_verdict(tmp_path: Path, folder: Path, run: Run) -> None:
+    Image.new("RGB", (16, 16), "blue").save(folder / "cat.png")
+    code, out, err = run(folder, "-o", tmp_path / "out")
+    assert (code, len(out), len(err)) == (0, 2, 1)
+    assert "cat.png: It is of one colour" in err[0]
+    assert "of 255 grey levels" in out[0]
+    assert "one colour" in read_text(tmp_path / "out" / "cat.png")["notes"]
+
+
+def test_the_fit_is_written_where_nothing_is_lost(
+    tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("holiday.png").write_text("mine")
+    Path("other.safetensors").write_text("mine")
+    for name in ("holiday.png", "other.safetensors", "missing/x.safetensors", ".", "holiday.png/x.safetensors"):
+        assert cli.main(["fit", str(tiny), "-o", name, "--samples=100", "--overwrite"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert (Path("holiday.png").read_text(), Path("other.safetensors").read_text()) == ("mine", "mine")
+    assert cli.main(["fit", str(tiny), "-o", "x.safetensors", "--samples=100"]) == 0
+    assert cli.main(["fit", str(tiny), "-o", "x.safetensors", "--samples=100"]) == 2
+    assert cli.main(["fit", str(tiny), "-o", "x.safetensors", "--samples=100", "--overwrite"]) == 0
+    assert stylegan.load("x.safetensors").gaussian_fit is not None
 
 
 def test_foreign_files_are_not_replaced(tmp_path: Path, folder: Path, run: Run) -> None:
@@ -146,7 +289,7 @@ def test_a_batch_goes_on_past_bad_files(tmp_path: Path, folder: Path, run: Run) 
     code, out, err = run(folder, folder / "gone.png", "-o", tmp_path / "out")
     assert code == 2
     assert len(out) == 2
-    assert [name in line for name, line in zip(("broken.png", "dot.png", "gone.png"), err, strict=True)] == [True] * 3
+    assert [name in line for name, line in zip(("gone.png", "broken.png", "dot.png"), err, strict=True)] == [True] * 3
     assert _files(tmp_path / "out") == ["cat.png", "knight.png"]
 
 
@@ -167,7 +310,7 @@ def test_a_batch_goes_on_past_bad_files(tmp_path: Path, folder: Path, run: Run) 
         ["in", "--starts=0"],
         ["in", "--eps=-1"],
         ["in", "--kernel=magic"],
-        ["in", "--fit=squash"],
+        ["in", "--framing=squash"],
         ["in", "--background=nocolour"],
         ["in", "--loss-str=L7"],
         ["in", "--seed=-1"],
@@ -207,7 +350,7 @@ def test_ctrl_c_writes_the_best_so_far(tmp_path: Path, folder: Path, run: Run, m
     monkeypatch.setattr(here, "depixelize", interrupted)
     code, _, err = run(folder, "-o", tmp_path / "out")
     assert code == 130
-    assert len(err) == 1
+    assert err == ["1 are done; not begun: knight.png.", "Interrupted: what was found so far is written."]
     assert _files(tmp_path / "out") == ["cat.png"]
     monkeypatch.undo()
     # What was cut short is done again.

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pulse import generators
 from pulse.app import run, sprites
 from pulse.pictures import read_picture, read_text, write_picture
 
@@ -20,7 +21,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.chdir(tmp_path)
     write_picture("input/knight.png", sprites.load("knight")[0])
     write_picture("input/cat.png", sprites.load("cat")[0])
-    monkeypatch.setattr(run, "load_generator", lambda source: stand_in())
+    monkeypatch.setattr(generators, "load_generator", lambda source: stand_in())
 
     def call(*arguments: str) -> tuple[int, list[str], list[str]]:
         try:
@@ -56,6 +57,8 @@ def test_the_defaults_are_those_of_pulse() -> None:
         "steps": 100,
         "lr_schedule": "linear1cycledrop",
         "save_intermediate": False,
+        # Ours.
+        "overwrite": False,
     }
 
 
@@ -73,6 +76,35 @@ def test_a_missed_eps_still_gives_a_picture_and_a_sentence(script: Run) -> None:
     _, out, _ = script("-steps", "1", "-eps", "0")
     assert _files("runs") == ["cat.png", "knight.png"]
     assert sum(line.startswith("cat: no face within eps 0 was found") for line in out) == 1
+
+
+def test_what_is_there_is_kept(script: Run) -> None:
+    script("-steps", "1", "-seed", "3")
+    before = Path("runs/cat.png").read_bytes()
+    # The same words leave it, other words refuse to replace it, and -overwrite replaces it.
+    code, out, _ = script("-steps", "1", "-seed", "3")
+    assert (code, out[-1].split(";")[0]) == (0, "2 done by an earlier run and left as they are")
+    code, _, err = script("-steps", "1", "-seed", "4")
+    assert (code, len(err)) == (2, 2)
+    assert Path("runs/cat.png").read_bytes() == before
+    assert script("-steps", "1", "-seed", "4", "-overwrite")[0] == 0
+    assert Path("runs/cat.png").read_bytes() != before
+    # What somebody else made is never replaced.
+    Path("runs/cat.png").write_text("mine")
+    code, _, err = script("-steps", "1", "-seed", "4", "-overwrite")
+    assert (code, len(err), "was not made by this program" in err[0]) == (2, 1, True)
+    assert Path("runs/cat.png").read_text() == "mine"
+
+
+def test_what_is_no_png_is_named(script: Run) -> None:
+    Image.new("RGB", (8, 8)).save("input/photo.jpg")
+    Image.new("RGB", (8, 8)).save("input/LOUD.PNG")
+    Path("input/sub").mkdir()
+    code, _, err = script("-steps", "1")
+    assert code == 0
+    assert len(err) == 1
+    for name in ("photo.jpg", "LOUD.PNG", "sub (a folder)"):
+        assert name in err[0]
 
 
 def test_duplicates_are_numbered_and_differ(script: Run) -> None:
@@ -104,13 +136,15 @@ def test_pictures_of_several_sizes_and_bad_ones(script: Run) -> None:
     Path("input/broken.png").write_bytes(b"no picture")
     code, _, err = script("-steps", "1", "-batch_size", "4")
     assert code == 2
-    assert ["broken.png" in err[0], "larger than the generator's 32" in err[1], len(err)] == [True, True, 2]
+    # The first is a note: grey on grey is of one colour.
+    said = ("small.png: It is of one colour", "broken.png is no picture", "larger than the generator's 32")
+    assert [words in line for words, line in zip(said, err, strict=True)] == [True] * 3
     assert _files("runs") == ["cat.png", "knight.png", "small.png"]
 
 
 def test_weights_in_the_cache_folder_are_used(script: Run, monkeypatch: pytest.MonkeyPatch, stand_in: Any) -> None:
     loaded: list[object] = []
-    monkeypatch.setattr(run, "load_generator", lambda source: loaded.append(source) or stand_in())
+    monkeypatch.setattr(generators, "load_generator", lambda source: loaded.append(source) or stand_in())
     Path("weights").mkdir()
     for name in ("synthesis.pt", "mapping.pt"):
         script("-steps", "0", "-cache_dir", "weights")

@@ -278,7 +278,7 @@ def _seeds() -> list[bytes]:
     """A small file of every format that Pillow can write."""
     Image.init()
     found = []
-    for name in pictures._FORMATS:
+    for name in pictures.FORMATS:
         for mode in ("RGB", "RGBA", "P", "L", "1", "F", "I;16", "CMYK"):
             file = io.BytesIO()
             try:

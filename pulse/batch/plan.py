@@ -1,0 +1,266 @@
+"""Which file each result goes to, what in a folder is passed over, and which results are there already."""
+
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pulse import pictures
+from pulse.options import SearchOptions
+from stylegan.common.console import printable
+from stylegan.common.framing import FRAMING, FRAMINGS
+from stylegan.common.pictures import FORMATS
+
+# A file name may have 255 bytes; ".safetensors" and a number come after the stem.
+_STEM_BYTES = 230
+_NAMED_AT_MOST = 20
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """How a picture becomes the small square that is searched for; see `pulse.pictures.fit_target`."""
+
+    size: int = field(default=16, metadata={"help": "larger pictures are made this small first, in pixels"})
+    framing: str = field(default=FRAMING, metadata={"help": "how a picture becomes square", "choices": FRAMINGS})
+    background: str = field(
+        default=pictures.BACKGROUND, metadata={"help": "colour under transparent pixels, a name or #rrggbb"}
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture, and the PNG that its result becomes."""
+
+    source: Path
+    output: Path
+
+
+@dataclass
+class Plan:
+    """What a batch will do.
+
+    Attributes:
+        jobs: the pictures to search for.
+        failures: one sentence for each path that cannot be used.
+        passed_over: one sentence for each folder with members that are not searched for.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Two fingerprints that a result carries in its text.
+
+    Attributes:
+        asked: of what the user said: the picture's path, the generator's name, every option. A result of the same words
+            may be brought up to date; a result of other words is kept.
+        made_from: of what the answer depends on: the bytes of the picture, the generator's weights, every option. A
+            result with the same is the answer, and need not be searched again.
+    """
+
+    asked: str
+    made_from: str
+
+    def text(self) -> dict[str, str]:
+        """For the text of the PNG that answers this request."""
+        return {"request": self.asked, "made_from": self.made_from}
+
+
+def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> Plan:
+    """Gives every picture, and every picture of every folder (not of folders in it), its own output file in `folder`.
+
+    An output has its input's stem, shortened if it is too long for a file name; the second input of that stem, ignoring
+    case, gets "_2" and so on. A picture named twice is done once. Stems in `reserved` are not given out.
+
+    Raises:
+        ValueError: there are no inputs, or a result would replace one of them.
+    """
+    made = Plan()
+    sources: dict[str, Path] = {}
+    for path in inputs:
+        why = _why_unusable(path)
+        if why is not None:
+            made.failures.append(why)
+            continue
+        members = [path]
+        if path.is_dir():
+            try:
+                members, others = members_of(path, _is_picture)
+            except OSError as error:
+                made.failures.append(
+                    f"{printable(path)} cannot be looked into: {error.strerror}; check its permissions."
+                )
+                continue
+            if others:
+                made.passed_over.append(passed_over(path, others))
+            if not members:
+                made.failures.append(f"The folder {printable(path)} holds no picture; name a folder with pictures.")
+        for source in members:
+            # Unlike Path.resolve, this has an answer for links that lead in a circle.
+            sources.setdefault(os.path.realpath(source), source)
+    if not sources and not made.failures:
+        raise ValueError("There is no picture to search for; name at least one.")
+    stems = {short_stem(source).casefold() for source in sources.values()}
+    taken = {stem.casefold() for stem in reserved}
+    for source in sources.values():
+        stem = short_stem(source)
+        name, number = stem, 1
+        while name.casefold() in taken or (number > 1 and name.casefold() in stems):
+            number += 1
+            name = f"{stem}_{number}"
+        taken.add(name.casefold())
+        made.jobs.append(Job(source, folder / f"{name}.png"))
+    for job in made.jobs:
+        if os.path.realpath(job.output) in sources:
+            raise ValueError(
+                f"The result of {printable(job.source)} would replace the input {printable(job.output)}; choose another"
+                " folder."
+            )
+    return made
+
+
+def members_of(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
+    """The files of a folder that are wanted, sorted, and what else is in it, with the reason in brackets.
+
+    Hidden files are in neither. Raises OSError if the folder cannot be read.
+    """
+    files, others = [], []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        why = _why_unusable(path)
+        if path.is_dir():
+            others.append(f"{printable(path.name)} (a folder)")
+        elif why is not None:
+            others.append(
+                f"{printable(path.name)} ({'a link that leads nowhere' if path.is_symlink() else 'unusable'})"
+            )
+        elif not wanted(path):
+            others.append(f"{printable(path.name)} (by its name {_kind(path)})")
+        else:
+            files.append(path)
+    return files, others
+
+
+def passed_over(folder: Path, others: Sequence[str], wanted: str = "pictures") -> str:
+    """The sentence that says what in a folder is not searched for."""
+    return f"In {printable(folder)} only {wanted} are searched for; passed over: {named(others)}."
+
+
+def named(names: Sequence[str]) -> str:
+    """Names in one line, the first twenty of them."""
+    rest = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def short_stem(path: Path) -> str:
+    """A file's stem; one too long for the names of results is cut, and ends in a hash of the whole."""
+    stem = os.fsencode(path.stem)
+    if len(stem) <= _STEM_BYTES:
+        return path.stem
+    kept = stem[: _STEM_BYTES - 9].decode("utf-8", "ignore")
+    return f"{kept}-{hashlib.sha256(stem).hexdigest()[:8]}"
+
+
+def request(
+    source: str, content: bytes, generator: str, weights: str, options: SearchOptions, target: TargetOptions | None
+) -> Request:
+    """The fingerprints of a result that is asked for.
+
+    Args:
+        source: what the user named, for example the whole path of a picture.
+        content: a digest of the picture.
+        generator: as the user named it; `weights` is `weights_digest` of it.
+        options: of the search.
+        target: how the picture becomes small; None where it is searched for as it is.
+    """
+    settings: dict[str, Any] = {"options": asdict(options), "target": None if target is None else asdict(target)}
+    made_from = {"picture": content.hex(), "weights": weights, "software": pictures.software(), **settings}
+    return Request(_digest({"source": source, "generator": generator, **settings}), _digest(made_from))
+
+
+def file_digest(path: Path) -> bytes:
+    """The SHA-256 of a file; of nothing if it is no readable file, which its reader will explain."""
+    digest = hashlib.sha256()
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    except OSError:
+        return b""
+    return digest.digest()
+
+
+def weights_digest(G: Any) -> str:
+    """The SHA-256 of a generator's weights, whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(G.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().numpy().data)
+    return digest.hexdigest()
+
+
+def answer(path: Path, wanted: Request, resolution: int) -> tuple[Tensor, dict[str, str]] | None:
+    """The picture (1, 3, H, W) and text of a finished result at `path` that answers the request; else None.
+
+    What is damaged, interrupted, of another size, or lacks a part of its text is no answer, whoever put it there.
+    """
+    text = pictures.read_text(path)
+    if text.get("made_from") != wanted.made_from or text.get("interrupted") != "false":
+        return None
+    try:
+        float(text["loss"])
+        image = pictures.read_picture(path)
+    except (KeyError, ValueError, OSError):
+        return None
+    return (image, text) if image.shape[-2:] == (resolution, resolution) and "reached" in text else None
+
+
+def _why_unusable(path: Path) -> str | None:
+    """Why there is neither a file nor a folder that can be looked at; None if there is."""
+    name = printable(path)
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return f"{name} is a link that leads back to itself; name the picture itself."
+        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return f"{name} is a link to {printable(os.readlink(path))}, which is not there; name the picture itself."
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return f"{name} cannot be read, because you may not look into its folder; ask its owner."
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return f"There is no file {name}; check the path."
+        return f"{name} cannot be read: {error.strerror}; check the path."
+    except ValueError:
+        return f"{name} is no path; check it."
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return f"{name} is neither a file nor a folder; name a picture."
+    return None
+
+
+def _is_picture(path: Path) -> bool:
+    from PIL import Image
+
+    return Image.registered_extensions().get(path.suffix.lower()) in FORMATS
+
+
+def _kind(path: Path) -> str:
+    if path.suffix.lower() in (".svg", ".svgz"):
+        return "a drawing, not pixels"
+    return "not asked for" if _is_picture(path) else "no picture"
+
+
+def _digest(value: Any) -> str:
+    # A path may hold bytes that are no text.
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
