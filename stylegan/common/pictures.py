@@ -8,16 +8,15 @@ before it is decoded.
 import contextlib
 import errno
 import functools
-import io
 import os
 import stat
-import struct
 import warnings
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from stylegan.common import picture_headers as headers
 from stylegan.common.console import printable
 from stylegan.common.eight_bits import eight_bits
 from stylegan.common.no_picture import HEAD, verdict
@@ -74,7 +73,8 @@ def read(
 ) -> Image.Image:
     """Reads one picture from a file that may come from anybody.
 
-    Memory stays below about 12 bytes for each accepted pixel, and below 6 with `largest`.
+    Decoding takes at most about 350 MB under the default limit. Formats whose decoders take more for a pixel (WebP,
+    AVIF, GIF, QOI, JPEG 2000, progressive JPEG) may have a half to a quarter of the limit's pixels.
 
     Args:
         source: a path, or a binary file that can seek (as of a member of a zip).
@@ -150,7 +150,14 @@ def _is_empty(image: Image.Image) -> bool:
 
 def _read(file: BinaryIO, name: str, limit: int, largest: int | None, notes: list[str]) -> Image.Image:
     with _checked(file, name, limit) as image:
-        return _not_empty(_first_that_shows(image, name, limit, largest, notes), name)
+        weight = headers.weight(image, file)
+        if weight == 0:
+            raise PictureError(f"{name} is a JPEG of more than a hundred scans; export it again.")
+        if weight > 1:
+            # Such decoders take memory for all pixels, also where they give back fewer.
+            _check_sizes([image.size], name, limit // weight)
+        seen = _first_that_shows(image, file, name, limit // weight, largest, notes)
+        return _not_empty(seen, name)
 
 
 @contextlib.contextmanager
@@ -168,13 +175,21 @@ def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
             f"raise the limit of {limit:,} pixels with {LIMIT_VARIABLE}, or make it smaller first."
         )
     with _sentences(name, head):
-        _check_before_opening(file, head, name, limit)
+        sizes, weight = headers.sizes_before_opening(file, head)
+        _check_sizes(sizes, name, limit // weight)
+        file.seek(0)
         with Image.open(file, formats=_formats()) as image:
-            _check_before_decoding(image, file, name, limit)
+            _check_sizes(headers.sizes_before_decoding(image, file), name, limit)
+            if headers.is_packed(image):
+                raise PictureError(
+                    f"{name} is a {image.format} whose size is not known before it is decoded; export it as PNG first."
+                )
             yield image
 
 
-def _first_that_shows(image: Any, name: str, limit: int, largest: int | None, notes: list[str]) -> Image.Image:
+def _first_that_shows(
+    image: Any, file: BinaryIO, name: str, limit: int, largest: int | None, notes: list[str]
+) -> Image.Image:
     found = _decoded(image, name, limit, largest)
     kind = _FRAMES.get(image.format)
     if kind is None or not getattr(image, "is_animated", False):
@@ -182,7 +197,9 @@ def _first_that_shows(image: Any, name: str, limit: int, largest: int | None, no
     index, first = 0, found
     # Frames that are damaged or too large end the look around; the first frame is good.
     with contextlib.suppress(Exception):
-        while is_blank(found) and index + 1 < _FRAMES_LOOKED_AT:
+        width, height = headers.gif_canvas(file, _FRAMES_LOOKED_AT) if image.format == "GIF" else image.size
+        most = min(_FRAMES_LOOKED_AT, limit // (width * height))
+        while is_blank(found) and index + 1 < most:
             image.seek(index + 1)
             found, index = _decoded(image, name, limit, largest), index + 1
     if is_blank(found):
@@ -199,34 +216,17 @@ def _decoded(image: Image.Image, name: str, limit: int, largest: int | None) -> 
     if width * height == 1:
         raise PictureError(f"{name} is a single pixel, in which nothing can be seen; give a larger picture.")
     factor = 1 if largest is None else max(1, max(width, height) // largest)
-    drafted = _draft(image, factor)
-    # Eight times as many pixels still take a second or two when most of the work is left out.
-    if image.width * image.height > limit // _weight(image) or (drafted and width * height > 8 * limit):
-        raise PictureError(_too_large(name, width, height, limit // _weight(image)))
+    if factor > 1 and image.format in ("JPEG", "MPO"):
+        # The decoder leaves out what the reduction would throw away.
+        image.draft(None, (max(1, width // factor), max(1, height // factor)))
+    if image.width * image.height > limit:
+        raise PictureError(_too_large(name, width, height, limit))
     image.load()
-    # Some formats tell their true size only now (a JPEG in a TIFF, an icon).
+    # Some formats tell their true size only now.
     if image.width * image.height > limit:
         raise PictureError(_too_large(name, image.width, image.height, limit))
     factor = 1 if largest is None else max(1, max(image.size) // largest)
     return _upright(image, eight_bits(image, factor, lambda what: PictureError(f"{name} {what}.")))
-
-
-def _draft(image: Image.Image, factor: int) -> bool:
-    """Lets the decoder leave out what a reduction by `factor` would throw away; whether it does."""
-    if factor == 1:
-        return False
-    before = image.size
-    if image.format in ("JPEG", "MPO") and not image.info.get("progressive"):
-        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
-    return image.size != before
-
-
-def _weight(image: Image.Image) -> int:
-    """How many times the memory of other formats' pixels a decoder takes for each of its own."""
-    if image.format == "JPEG2000":
-        return 4
-    # All coefficients of a progressive JPEG are kept until its last scan.
-    return 2 if image.info.get("progressive") else 1
 
 
 def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
@@ -314,67 +314,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_before_opening(file: BinaryIO, head: bytes, name: str, limit: int) -> None:
-    """Checks the sizes in a WebP and an ICO, which Pillow takes memory for, or decodes, as soon as it opens them."""
-    sizes: list[tuple[int, int]] = []
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and len(head) >= 30:
-        sizes = [_webp_size(head)]
-    elif head[:4] == b"\0\0\1\0":
-        file.seek(6)
-        entries = file.read(16 * int.from_bytes(head[4:6], "little"))
-        sizes = [
-            _embedded_size(file, start) for *_, start in struct.iter_unpack("<12xI", entries[: len(entries) & ~15])
-        ]
-        file.seek(0)
-    _check_sizes(sizes, name, limit)
-
-
-def _webp_size(head: bytes) -> tuple[int, int]:
-    if head[12:16] == b"VP8X":
-        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
-    if head[12:16] == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
-
-
-def _check_before_decoding(image: Any, file: BinaryIO, name: str, limit: int) -> None:
-    """Checks what a header may hide: pictures within icons, tiles larger than the picture, packed data."""
-    sizes: list[tuple[int, int]] = []
-    if image.format == "ICNS":
-        known = {code for parts in image.icns.SIZES.values() for code, _ in parts}
-        sizes = [_embedded_size(file, start) for code, (start, _) in image.icns.dct.items() if code in known]
-    elif image.format == "TIFF":
-        tile = image.tag_v2.get(322, 0), image.tag_v2.get(323, 0)
-        sizes = [tile] if all(isinstance(side, int) for side in tile) else []
-    _check_sizes(sizes, name, limit)
-    packed = image.format == "FITS" and any(tile[0] == "fits_gzip" for tile in image.tile)
-    # A BLP of the first kind is a JPEG of any size behind a header.
-    if packed or (image.format == "BLP" and any(tile[0] == "BLP1" for tile in image.tile)):
-        raise PictureError(f"{name} is a {image.format} whose size cannot be told beforehand; export it as PNG first.")
-
-
 def _check_sizes(sizes: list[tuple[int, int]], name: str, limit: int) -> None:
     for width, height in sizes:
         if width * height > limit:
             raise PictureError(_too_large(name, width, height, limit))
-
-
-def _embedded_size(file: BinaryIO, start: int) -> tuple[int, int]:
-    position = file.tell()
-    try:
-        file.seek(start)
-        head = file.read(64)
-        if head.startswith(b"\x89PNG") and len(head) >= 24:
-            return struct.unpack(">II", head[16:24])
-        if head[4:8] == b"jP  " or head.startswith(b"\xff\x4f\xff\x51"):
-            file.seek(start)
-            with Image.open(io.BytesIO(file.read(1 << 20)), formats=["JPEG2000"]) as image:
-                # See `_weight`.
-                return image.width, image.height * 4
-        if len(head) >= 12:
-            width, height = struct.unpack("<ii", head[4:12])
-            return (abs(width), abs(height) // 2) if head[:4] == b"\x28\0\0\0" else (0, 0)
-        return 0, 0
-    finally:
-        file.seek(position)

@@ -158,6 +158,50 @@ def test_a_tile_larger_than_its_picture_is_refused() -> None:
         read(io.BytesIO(data))
 
 
+def _gif(frames: list[tuple[int, int]], canvas: int) -> bytes:
+    """A GIF of transparent frames of the given sizes at the corner."""
+    data = b"GIF89a" + struct.pack("<HHBBB", canvas, canvas, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    for width, height in frames:
+        data += b"\x21\xf9\x04\x05\0\0\0\0,"
+        data += struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0"
+    return data + b";"
+
+
+@pytest.mark.parametrize("data", [_gif([(1, 1)] * 60, 2000), _gif([(1, 1), (8000, 8000)], 64)], ids=["many", "beyond"])
+def test_looking_for_a_frame_that_shows_something_is_bounded(data: bytes) -> None:
+    start = time.process_time()
+    with pytest.raises(PictureError, match="fully transparent"):
+        read(io.BytesIO(data), limit=1 << 23)
+    assert time.process_time() - start < 1
+
+
+def _jpeg(scans: int = 0) -> bytes:
+    file = io.BytesIO()
+    _noise("L", (64, 64)).save(file, "JPEG", progressive=scans > 0)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * scans + data[-2:]
+
+
+def test_a_progressive_jpeg_takes_more_memory_and_a_hundred_scans_too_much_time() -> None:
+    pixels = 64 * 64
+    assert read(io.BytesIO(_jpeg()), limit=pixels).size == (64, 64)
+    assert read(io.BytesIO(_jpeg(1)), limit=2 * pixels).size == (64, 64)
+    with pytest.raises(PictureError, match=f"more than the {pixels // 2:,} "):
+        read(io.BytesIO(_jpeg(1)), limit=pixels, largest=8)
+    with pytest.raises(PictureError, match="more than a hundred scans"):
+        read(io.BytesIO(_jpeg(100)))
+
+
+@pytest.mark.parametrize(("kind", "times"), [("WEBP", 3), ("JPEG2000", 4), ("GIF", 2)])
+def test_formats_that_take_more_memory_have_a_lower_limit(kind: str, times: int) -> None:
+    file = io.BytesIO()
+    _noise(size=(64, 64)).save(file, kind)
+    assert read(file, limit=64 * 64 * times).size == (64, 64)
+    with pytest.raises(PictureError, match="64x64 pixels, more than"):
+        read(file, limit=64 * 64 * times - 1)
+
+
 def test_packed_formats_of_unknown_size_are_refused() -> None:
     cards = ["SIMPLE  = T", "XTENSION= 'BINTABLE'", "ZIMAGE  = T", "BITPIX  = 8", "ZBITPIX = 8", "NAXIS   = 2"]
     cards += ["NAXIS1  = 4", "NAXIS2  = 4", "ZNAXIS  = 2", "ZNAXIS1 = 4", "ZNAXIS2 = 4", "ZCMPTYPE= 'GZIP_1  '", "END"]
