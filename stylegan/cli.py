@@ -22,9 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _app() -> Any:
     import typer
 
-    app = typer.Typer(
-        add_completion=False, help="Converts, examines, samples, fetches and trains StyleGAN checkpoints."
-    )
+    app = console.new_app("Converts, examines, samples, fetches and trains StyleGAN checkpoints.")
     option = typer.Option
     source_help = "A file, a folder with PULSE's files, a name of `stylegan models`, or an https URL."
     which_help = "The network of the checkpoint: G_ema, G or D."

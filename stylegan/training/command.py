@@ -71,7 +71,9 @@ def add_commands(app: Any) -> None:
         features: Annotated[
             str | None, option(help="package.module:function that gives features, for FID and KID.")
         ] = None,
-        tensorboard: Annotated[bool, option(help="Write curves for TensorBoard.")] = True,
+        tensorboard: Annotated[
+            bool | None, option(help="Write curves for TensorBoard.", show_default="if it is installed")
+        ] = None,
     ) -> int:
         """Trains a StyleGAN2 on your own pictures; the same command continues a run that was ended.
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Request:
     portraits: how many are rendered.
     warm_start_kimg: regression before the GAN, on portraits.
     features: "module:function", see `metrics.measure`.
-    tensorboard: write curves.
+    tensorboard: write curves; None for where TensorBoard is installed.
     """
 
     data: str
@@ -68,11 +69,11 @@ class Request:
     portraits: int | None = None
     warm_start_kimg: float = 0.0
     features: str | None = None
-    tensorboard: bool = True
+    tensorboard: bool | None = None
 
 
 def launch(request: Request) -> int:
-    """Trains as requested; returns the exit code: 0, or 130 or 143 if SIGINT or SIGTERM ended the run.
+    """Trains as requested; returns the exit code: 0, or 128 + n if signal n ended the run (130 for Ctrl-C).
 
     Raises:
         ValueError: if the request cannot be carried out.
@@ -101,7 +102,10 @@ def launch(request: Request) -> int:
         if distributed.rank() == 0:
             write_grid(request.folder / "reals.png", task.examples())
         begin_with = None if request.snapshot is None else state.state_beside(request.snapshot)
-        ended = train(task, request.folder, request.schedule, request.tensorboard, begin_with)
+        curves = request.tensorboard
+        if curves is None:
+            curves = find_spec("tensorboard") is not None
+        ended = train(task, request.folder, request.schedule, curves, begin_with)
         return _report(request.folder, pictures, ended)
 
 

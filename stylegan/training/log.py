@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,23 @@ class Log:
 
     Args:
         folder: of the run.
-        tensorboard: write curves for TensorBoard too; where it is not installed, one sentence on stderr says so.
+        tensorboard: write curves for TensorBoard too.
+
+    Raises:
+        ValueError: if TensorBoard is asked for and not installed.
     """
 
     def __init__(self, folder: Path, tensorboard: bool = False) -> None:
         self._path = folder / "log.jsonl"
         self._curves_folder = folder / "tensorboard"
         self._curves: Any = None
-        self._wanted = tensorboard
+        self._writer: Any = None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise ValueError(missing("train", "TensorBoard")) from None
+            self._writer = SummaryWriter
 
     def begin(self, length: int, step: int) -> None:
         """Deletes what is newer than the state that the run continues from.
@@ -32,14 +40,8 @@ class Log:
         """
         if self._path.exists():
             os.truncate(self._path, min(length, self._path.stat().st_size))
-        if not self._wanted:
-            return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            print(f"No curves are written: {missing('train', 'TensorBoard')}", file=sys.stderr)
-            return
-        self._curves = SummaryWriter(str(self._curves_folder), purge_step=step)
+        if self._writer is not None:
+            self._curves = self._writer(str(self._curves_folder), purge_step=step)
 
     def __len__(self) -> int:
         """Bytes in `log.jsonl`."""

@@ -1,7 +1,7 @@
-"""How near generated pictures are to the real ones, without any weights from outside.
+"""How near generated pictures are to the real ones: sliced Wasserstein distance, FID and KID.
 
-The sliced Wasserstein distance looks at patches. FID and KID compare features; which network gives the features is for
-the user to say, since the usual one comes with weights and terms of its own.
+The sliced Wasserstein distance compares patches and needs no network. FID and KID compare features, and the user names
+the function that computes them: the usual network comes with weights and terms of its own.
 """
 
 from collections.abc import Callable
@@ -22,26 +22,27 @@ Features = Callable[[Tensor], Tensor]
 def measure(
     generator: Generator, dataset: Dataset, count: int, features: Features | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Distances between `count` samples of a generator and as many real pictures, or all where there are fewer.
+    """Distances between samples of a generator and as many real pictures.
 
     Args:
         generator: in evaluation mode.
         dataset: the real pictures.
-        count: how many are compared.
+        count: how many are compared, or all if there are fewer.
         features: a function from pictures (n, 3, R, R) of uint8 on the CPU to (n, D), for FID and KID; None for none.
-        seed: of what is compared.
+        seed: of the samples and of the choice of real pictures.
 
     Returns:
-        "swd", the mean of the multi-scale sliced Wasserstein distance, and with `features` "fid" and "kid".
+        "swd", the mean over the levels of the sliced Wasserstein distance; with `features` and more than one picture
+        also "fid" and "kid".
     """
     count = min(count, len(dataset))
-    random = torch.Generator().manual_seed(seed)
-    index = torch.randperm(len(dataset), generator=random)[:count]
-    z = torch.randn(count, generator.z_dim, generator=random)
+    rng = torch.Generator().manual_seed(seed)
+    index = torch.randperm(len(dataset), generator=rng)[:count]
+    z = torch.randn(count, generator.z_dim, generator=rng)
     reals, fakes = dataset.reals(index), draw(generator, z, dataset.c(index))
     smallest = min(16, dataset.resolution)
     numbers = {"swd": mean_distance(sliced_wasserstein(reals, fakes, smallest=smallest))}
-    if features is not None:
+    if features is not None and count > 1:
         of_reals, of_fakes = (_extracted(features, pictures) for pictures in (reals, fakes))
         numbers |= {"fid": frechet_distance(of_reals, of_fakes), "kid": kernel_distance(of_reals, of_fakes)}
     return {name: round(value, 5) for name, value in numbers.items()}
@@ -50,12 +51,12 @@ def measure(
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Fréchet distance of the normal distributions of features (N, D) and (M, D) (Heusel et al. 2017, equation 6).
 
-    |m - n|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)); the last trace is the sum of the singular values of A^(1/2) B^(1/2).
-    Below D pictures the covariances have no full rank, and the distance is biased upwards.
+    |m - n|^2 + tr(A) + tr(B) - 2 tr((A B)^(1/2)), where the last trace is the sum of the singular values of
+    A^(1/2) B^(1/2). With fewer than D pictures the covariances lack full rank, and the distance is too large.
     """
     a, b = x.double(), y.double()
     distance = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
-    # The deviations over sqrt(N - 1) are square roots of the covariances, up to a rotation that leaves the trace be.
+    # The deviations over sqrt(N - 1) are square roots of the covariances, up to a rotation, which keeps the trace.
     a, b = ((f - f.mean(dim=0)) / max(len(f) - 1, 1) ** 0.5 for f in (a, b))
     return float(distance + a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.T).sum())
 
@@ -74,7 +75,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
 
 
 def features_of(name: str) -> Features:
-    """The function that "package.module:function" names, imported from where Python finds it.
+    """Imports the function that "package.module:function" names.
 
     Raises:
         ValueError: if there is no such module or function.

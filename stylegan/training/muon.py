@@ -1,4 +1,7 @@
-"""An optimiser that taught a generator of 16 px the renderer with about two thirds of Adam's pictures."""
+"""Muon, an optimiser for matrices.
+
+It taught a 16 px generator the renderer of portraits with about two thirds of the pictures that Adam needed.
+"""
 
 from collections.abc import Callable, Iterable
 from math import sqrt
@@ -7,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Of the quintic iteration of Jordan et al. 2024: singular values from 0 to 1 come to lie around 1 within five rounds.
+# Of the quintic iteration of Jordan et al. 2024, which moves singular values from (0, 1] to near 1 in five rounds.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ROUNDS = 5
-# The root mean square of an update, at a learning rate of 1, is near that of Adam's (Liu et al. 2025, Muon is Scalable
-# for LLM Training, equation 4), so that both go with learning rates of the same size.
+# With this factor an update is about as large as Adam's, so that both take learning rates of the same size (Liu et al.
+# 2025, Muon is Scalable for LLM Training, equation 4).
 _SCALE = 0.2
-# Matrices of fewer rows, as those that draw three colours, go with Adam.
+# Adam takes matrices of fewer rows, such as those of the three image channels.
 _LEAST_ROWS = 4
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix (M, N) with singular values that are all near 1: from U S V' roughly U V', by Newton-Schulz."""
+    """A matrix (M, N) = U S V' with its singular values brought near 1, so about U V', by Newton-Schulz iteration."""
     x = matrix / (matrix.norm() + 1e-7)
     wide = x if x.shape[0] <= x.shape[1] else x.t()
     for _ in range(_ROUNDS):
@@ -28,22 +31,21 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Whether a parameter is a dense weight (M, N) or that of a convolution (M, I, H, W), of more than three rows."""
+    """Whether a parameter is the weight of a dense layer (M, N) or of a convolution (M, I, H, W), with M above 3."""
     return parameter.ndim in (2, 4) and len(parameter) >= _LEAST_ROWS
 
 
 class Muon(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) for matrices, Adam for everything else.
 
-    The momentum of a matrix is made orthogonal before it is added, so that directions which the gradient hardly
-    mentions are learnt as fast as those that it shouts. A convolution's weight (M, I, H, W) counts as a matrix
-    (M, I*H*W).
+    The momentum of a matrix is made orthogonal before it is subtracted, so that directions with small gradients are
+    learnt as fast as those with large ones. A convolution's weight (M, I, H, W) counts as a matrix (M, I*H*W).
 
     Args:
-        parameters: to be optimised.
+        parameters: what is optimised.
         lr: learning rate.
         momentum: decay of the average gradient of a matrix.
-        betas, eps: Adam's, of the other parameters.
+        betas, eps: Adam's, for the other parameters.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ def _by_muon(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
     if not state:
         state["average"] = torch.zeros_like(gradient)
     state["average"].lerp_(gradient, 1 - group["momentum"])
-    # Nesterov's: the average as it will be if the next gradient is like this one.
+    # Nesterov's momentum: the average that a second gradient like this one would give.
     ahead = gradient.lerp(state["average"], group["momentum"]).flatten(1)
     return orthogonal(ahead).view_as(gradient) * (_SCALE * sqrt(max(ahead.shape)))
 

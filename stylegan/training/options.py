@@ -127,7 +127,9 @@ class PictureOptions:
     """How the pictures of a folder or a zip are read; the defaults are those of the search."""
 
     framing: str = _option(
-        "pad", "Of pictures that are not square: pad to a square, or crop to the middle.", choices=FRAMINGS
+        "pad",
+        "What happens to pictures that are not square: pad them, crop to the middle, or stretch.",
+        choices=FRAMINGS,
     )
     background: str = _option("#808080", "Behind transparent pixels: a colour name or #rrggbb.")
     labelled: bool = _option(False, "The names of the sub-folders are labels to learn.")

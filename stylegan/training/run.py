@@ -8,8 +8,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,7 +63,7 @@ class Ended:
 
     step: steps that the run has taken in all.
     kimg: thousands of pictures that it has seen in all.
-    signal: SIGINT or SIGTERM if one of them ended it, else None.
+    signal: SIGINT, SIGTERM or SIGHUP if one of them ended it, else None.
     """
 
     step: int
@@ -76,7 +76,7 @@ def train(
 ) -> Ended:
     """Trains a task in a folder, or continues the run that the folder holds.
 
-    The first SIGINT or SIGTERM ends the run after the step in hand, saved; the second ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP ends the run after the step in hand, saved; the second ends the process at once.
 
     Args:
         task: what is trained; changed in place.
@@ -249,8 +249,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
                 f"Another process trains in {folder}; wait until it has ended, or choose another folder."
             ) from None
         except OSError:
-            # Some network file systems have no locks.
-            pass
+            pass  # some network file systems have no locks
         # What a process that was killed was writing.
         for part in (*folder.glob(".*.part"), *folder.glob("snapshots/.*.part")):
             part.unlink(missing_ok=True)
@@ -261,15 +260,19 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _stop_requested() -> Iterator[list[signal.Signals]]:
-    """A list that holds the first SIGINT or SIGTERM while the block runs; the second does what it always does.
+    """A list that holds the first signal to end while the block runs; the second one ends the process.
 
-    Signals reach the main thread alone; in another one the list stays empty.
+    Those signals are Ctrl-C (SIGINT), `kill` (SIGTERM) and a closed terminal (SIGHUP). One that the process ignores, as
+    under nohup, stays ignored. Signals reach the main thread alone; in another one the list stays empty.
     """
     stop: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before: MutableMapping[signal.Signals, Any] = {}
+    # Windows has no SIGHUP.
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
     def request(number: int, frame: Any) -> None:
         stop.append(signal.Signals(number))
@@ -277,11 +280,12 @@ def _stop_requested() -> Iterator[list[signal.Signals]]:
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         if distributed.rank() == 0:
-            # print would fail if it was interrupted itself.
-            os.write(2, b"The run ends after this step; the same signal again ends it at once.\n")
+            # print would fail if it was interrupted itself; the terminal may be gone.
+            with suppress(OSError):
+                os.write(2, b"The run ends after this step; the same signal again ends it at once.\n")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, request)
+    for number in before:
+        signal.signal(number, request)
     try:
         yield stop
     finally:

@@ -1,8 +1,8 @@
 """Multi-scale sliced Wasserstein distance between two sets of pictures (Karras et al. 2018, section 5).
 
-A picture is split into a Laplacian pyramid; 7x7 patches of a level tell of the structure at that scale. Two sets of
-pictures are alike where their patches are alike as sets, and that is measured along random lines: on a line, the
-Wasserstein distance is the mean difference of the sorted values.
+Each picture becomes a Laplacian pyramid, of which 7x7 patches describe the structure at each scale. Two sets of
+pictures are alike if their sets of patches are. That is measured along random lines: on a line, the Wasserstein
+distance is the mean difference of the sorted values.
 """
 
 from typing import Any
@@ -28,10 +28,10 @@ def sliced_wasserstein(
     seed: int = 0,
     device: str = "cpu",
 ) -> dict[int, float]:
-    """The distance times 1000 at each level: {R: ..., R/2: ..., smallest: ...}; less is more alike.
+    """The distance times 1000 at each level, {R: ..., R/2: ..., smallest: ...}; smaller is more alike.
 
-    Zero it never is: two halves of one set have a distance too, which falls with the number of pictures. Karras et al.
-    take 16,384 pictures; compare numbers of the same count only.
+    It never reaches 0: two halves of one set have a distance too, which falls with the number of pictures. Compare
+    numbers of the same count only; Karras et al. take 16,384 pictures.
 
     Args:
         a: pictures (N, C, R, R) of uint8, as an array or a tensor; a memory-mapped one is read in parts.
@@ -62,7 +62,7 @@ def sliced_wasserstein(
 
 
 def level_sizes(resolution: int, smallest: int) -> list[int]:
-    """`resolution`, half of it, ... down to `smallest`; ValueError if that is not reached, or holds no 7x7 patch."""
+    """`resolution`, half of it, and so on to `smallest`; ValueError if that is not reached or holds no 7x7 patch."""
     sizes = [resolution]
     while sizes[-1] > smallest and sizes[-1] % 2 == 0:
         sizes.append(sizes[-1] // 2)
@@ -93,7 +93,7 @@ def upsample(pictures: Tensor) -> Tensor:
 
 
 def _blurred(pictures: Tensor, step: int = 1) -> Tensor:
-    """The filter along both axes, at every `step`-th pixel: sums of slices, five times as fast as conv2d in groups."""
+    """Filters along both axes, at every `step`-th pixel, by sums of slices: five times as fast as a grouped conv2d."""
     h, w = pictures.shape[2:]
     padded = F.pad(pictures, (0, 0, 2, 2), mode="reflect")
     rows = [padded[:, :, k : k + h : step] for k in range(len(_TAPS))]
@@ -109,7 +109,7 @@ def _weighted(shifted: list[Tensor]) -> Tensor:
 
 
 def _descriptors(pictures: Any, level: int, levels: int, patches: int, rng: np.random.Generator, device: str) -> Tensor:
-    """Patches (N * patches, C * 49) of one level at random places, each colour to mean 0 and deviation 1."""
+    """Patches (N * patches, C * 49) of one level at random places, each channel with mean 0 and deviation 1."""
     n, c, resolution, _ = pictures.shape
     size = resolution >> level
     found = torch.empty(n, patches, c, PATCH, PATCH, device=device)
@@ -147,5 +147,5 @@ def _sorted(rows: Tensor) -> Tensor:
 
 
 def mean_distance(distances: dict[int, float]) -> float:
-    """The mean over the levels, the one number that papers give."""
+    """The mean over the levels, which is the number in papers."""
     return float(np.mean(list(distances.values())))

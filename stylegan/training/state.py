@@ -90,6 +90,13 @@ def keep_snapshot(task: "Task", folder: Path, kimg: float) -> None:
         link(source, snapshots / f"{source.stem}-{kimg:010.3f}kimg{source.suffix}")
 
 
+def snapshots(folder: Path, name: str = "generator") -> dict[float, Path]:
+    """The snapshots that a run's folder keeps, by thousands of pictures, from the first to the last."""
+    paths = sorted((folder / "snapshots").glob(f"{name}-*kimg.safetensors"))
+    matches = [(path, _SNAPSHOT.fullmatch(path.stem)) for path in paths]
+    return {float(match["kimg"]): path for path, match in matches if match}
+
+
 def link(source: Path, target: Path) -> None:
     """Makes `target` the same file as `source`, or a copy where the file system has no links."""
     with whole_file(target) as part:

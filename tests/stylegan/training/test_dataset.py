@@ -11,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from pulse.pictures import fit, read
+from stylegan.common import framing
 from stylegan.common.files import DiskFullError
 from stylegan.training import dataset
-from stylegan.training.options import PictureOptions
+from stylegan.training.options import FRAMINGS, PictureOptions
 
 
 def _plain(
@@ -133,6 +135,24 @@ def test_what_cannot_be_done_is_said(options: dict[str, object], sentence: str, 
     (tmp_path / "file.txt").write_text("x")
     with pytest.raises(ValueError, match="no zip"):
         dataset.read(tmp_path / "file.txt", tmp_path / "run")
+
+
+def test_the_defaults_are_those_of_the_search() -> None:
+    assert PictureOptions() == PictureOptions(framing.FRAMING, framing.BACKGROUND)
+    assert framing.FRAMINGS == FRAMINGS
+
+
+def test_a_search_looks_for_the_training_picture(tmp_path: Path) -> None:
+    """An upright sprite, padded: training sees what the search is given, at the training resolution."""
+    sprite = np.zeros((48, 32, 4), np.uint8)
+    sprite[8:44, 4:28] = (200, 90, 60, 255)
+    (tmp_path / "data").mkdir()
+    Image.fromarray(sprite).save(tmp_path / "data" / "sprite.png")
+    learnt = dataset.read(tmp_path / "data", tmp_path / "run", 16).reals(torch.tensor([0]))
+    target = fit.fit_target(read.open_picture(tmp_path / "data" / "sprite.png"), 16, 16)
+    # The filters of the two differ a little at edges.
+    assert (learnt / 255 - target).abs().mean() < 0.01
+    assert torch.equal(learnt[0, :, 0, 0], torch.tensor([128, 128, 128], dtype=torch.uint8))
 
 
 def _zip_with(path: Path, **members: bytes) -> bytes:

@@ -41,6 +41,8 @@ def test_measuring_a_generator() -> None:
     told = metrics.measure(generator, Dataset(pictures), 100, colours)
     assert set(told) == {"swd", "fid", "kid"}
     assert told == metrics.measure(generator, Dataset(pictures), 12, colours)
+    # Of one picture there is no covariance.
+    assert set(metrics.measure(generator, Dataset(pictures[:1]), 12, colours)) == {"swd"}
     with pytest.raises(ValueError, match="must be"):
         metrics.measure(generator, Dataset(pictures), 12, lambda some: some.float())
 

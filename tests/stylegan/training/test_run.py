@@ -135,6 +135,8 @@ def test_a_run_killed_at_ten_random_moments_is_the_whole_run(tmp_path: Path) -> 
 def test_a_new_run_goes_on_from_a_snapshot(tmp_path: Path) -> None:
     train(Walk(), tmp_path / "first", SCHEDULE)
     snapshot = tmp_path / "first" / "snapshots" / "walk-000000.040kimg.safetensors"
+    assert state.snapshots(tmp_path / "first", "walk")[0.04] == snapshot
+    assert list(state.snapshots(tmp_path / "first", "walk")) == [0.04, 0.08]
     before = _files(tmp_path / "first")
     train(Walk(), tmp_path / "second", SCHEDULE, begin_with=state.state_beside(snapshot))
     first, second = _files(tmp_path / "first"), _files(tmp_path / "second")
@@ -166,7 +168,7 @@ def test_what_is_no_state_is_said(tmp_path: Path) -> None:
             train(Walk(), tmp_path, SCHEDULE)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_after_a_step_saved(number: signal.Signals, tmp_path: Path) -> None:
     def strike() -> None:
         while not (tmp_path / "log.jsonl").exists():
@@ -182,6 +184,17 @@ def test_a_signal_ends_a_run_after_a_step_saved(number: signal.Signals, tmp_path
     assert signal.getsignal(number) == before
     assert 0 < torch.load(tmp_path / "state.pt", weights_only=True)["step"] == ended.step < 1000
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) >= ended.step
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGHUP)).start()
+        ended = train(Walk(pause=0.01), tmp_path, SCHEDULE)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ended.signal is None
+    assert ended.step == 20
 
 
 _LONG_STEP = """
