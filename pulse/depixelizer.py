@@ -7,10 +7,7 @@ from pulse import pictures
 from pulse.engine import Callback, search
 from pulse.generators import load_generator
 from pulse.options import SearchOptions, merge_options
-from pulse.pictures.write import story as result_text
 from pulse.result import Result
-
-__all__ = ["depixelize", "load_generator", "result_text"]
 
 
 def depixelize(

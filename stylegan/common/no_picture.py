@@ -14,7 +14,16 @@ _SVG = "is an SVG, a drawing and not pixels; export it as PNG first"
 _HTML = "is a web page and not a picture; save the picture itself"
 _HEIF = "is in the format HEIC, which is not read here; export it as JPEG or PNG first"
 _FILM = "is a film and not a picture; export one frame as PNG first"
-_BRANDS = {b"heic": _HEIF, b"heix": _HEIF, b"hevc": _HEIF, b"mif1": _HEIF, b"msf1": _HEIF}
+_AVIF = "is a damaged AVIF, or of a kind that cannot be read here; export it as JPEG or PNG first"
+_BRANDS = {
+    b"heic": _HEIF,
+    b"heix": _HEIF,
+    b"hevc": _HEIF,
+    b"mif1": _HEIF,
+    b"msf1": _HEIF,
+    b"avif": _AVIF,
+    b"avis": _AVIF,
+}
 HEAD = 4096
 
 

@@ -8,6 +8,7 @@ before it is decoded.
 import contextlib
 import errno
 import functools
+import logging
 import os
 import stat
 import warnings
@@ -20,6 +21,9 @@ from stylegan.common import picture_headers as headers
 from stylegan.common.console import printable
 from stylegan.common.eight_bits import eight_bits
 from stylegan.common.no_picture import HEAD, verdict
+
+# Pillow logs what it then raises; without any handler Python would print that on stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 PIXEL_LIMIT = 1 << 26
 LIMIT_VARIABLE = "PULSE_MAX_PIXELS"

@@ -65,6 +65,7 @@ def test_refusals_say_what_is_wrong(tmp_path: Path) -> None:
         "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n", "PostScript"),
         "a.pdf": (b"%PDF-1.7", "is a PDF"),
         "phone.heic": (b"\0\0\0\x18ftypheic", "HEIC"),
+        "damaged.avif": (b"\0\0\0\x18ftypavif", "is a damaged AVIF"),
         "film.mp4": (b"\0\0\0\x18ftypisom", "is a film"),
         "words.png": (b"no picture", "no picture of a known format"),
         "cut.png": (whole.getvalue()[:5000], "cut off"),
@@ -269,6 +270,24 @@ def test_a_large_picture_in_strips_is_the_picture_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(eight_bits, "_STRIP_PIXELS", 24 * 7)
     assert np.array_equal(np.asarray(from_pillow(image)), whole)
     assert np.array_equal(whole, image.convert("RGB"))
+
+
+def test_nothing_is_printed_beside_the_sentence(tmp_path: Path) -> None:
+    # Pillow has words of its own for a TIFF of 771 samples a pixel.
+    tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 771, 279: 8}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    (tmp_path / "a.tif").write_bytes(struct.pack("<4sI8xH", b"II*\0", 16, len(tags)) + entries + bytes(4))
+    script = """
+        import sys
+        from stylegan.common.pictures import PictureError, read
+        try:
+            read(sys.argv[1])
+        except PictureError:
+            sys.exit(7)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), tmp_path / "a.tif"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
 
 
 def test_every_exif_orientation_is_turned_upright(tmp_path: Path) -> None:
