@@ -201,12 +201,14 @@ def _table(path: Path, resolution: int) -> Iterator[_Rows]:
 def _sizes(found: Found) -> tuple[list[tuple[PictureFile, tuple[int, int]]], list[str]]:
     """The pictures with their width and height, from their headers; and the files without a readable one."""
     sizes, skipped = [], list(found.unreadable)
-    for file in found.files:
-        try:
-            with file.open() as opened:
-                sizes.append((file, pictures.size(opened, name=file.name)))
-        except Exception as error:  # a decoder meets damaged data with errors of many types
-            skipped.append(_sentence(file.name, error))
+    with progress("Looking at pictures", len(found.files)) as advance:
+        for file in found.files:
+            try:
+                with file.open() as opened:
+                    sizes.append((file, pictures.size(opened, name=file.name)))
+            except Exception as error:  # a decoder meets damaged data with errors of many types
+                skipped.append(_sentence(file.name, error))
+            advance(1)
     return sizes, skipped
 
 

@@ -3,6 +3,7 @@
 Nothing is unpacked to the disk, so absolute names, `..` and links in a zip have no effect.
 """
 
+import io
 import os
 import zipfile
 from collections import Counter
@@ -121,6 +122,7 @@ def _member_opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callabl
             raise PictureError(f"{printable(member.filename)} has more than {_MAX_BYTES // 1_000_000} MB.")
         if member.flag_bits & 1:
             raise PictureError(f"{printable(member.filename)} is encrypted.")
-        return archive.open(member)  # type: ignore[return-value]
+        # Unpacked whole: to seek in a member means to unpack it again, which a picture could ask for without end.
+        return io.BytesIO(archive.read(member))
 
     return open_member

@@ -101,7 +101,9 @@ def train(
                 error.errno, f"The disk is full; {folder} keeps the last save: free some space and continue from it"
             ) from error
         finally:
-            run.log.close()
+            # On a full disk this fails again.
+            with suppress(OSError):
+                run.log.close()
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import threading
 import time
@@ -144,6 +145,16 @@ def test_a_folder_keeps_snapshots_that_go_on_elsewhere(
     assert "its batch_size of 4" in capsys.readouterr().err
     assert main([*arguments[:2], "-o", str(run), "--from", str(snapshot)]) == 2
     assert "holds a run with from=None" in capsys.readouterr().err
+
+
+def test_the_drawn_emoji_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawer = Path(__file__).parents[3] / "examples" / "training" / "draw_emoji.py"
+    monkeypatch.setattr("sys.argv", ["draw_emoji.py", "--count", "6", "--size", "16", "-o", str(tmp_path / "emoji")])
+    runpy.run_path(str(drawer), run_name="__main__")
+    assert main(["train", str(tmp_path / "emoji"), "-o", str(tmp_path / "run"), "--kimg", "0", *SMALL]) == 0
+    assert "6 pictures of 16 px" in capsys.readouterr().out
 
 
 def test_few_pictures_get_a_word(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

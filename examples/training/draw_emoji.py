@@ -1,6 +1,6 @@
 """A small set of pictures to try `stylegan train` on: emoji, drawn at random.
 
-python examples/draw_emoji.py --count 500 -o emoji
+python examples/training/draw_emoji.py --count 500 -o emoji
 stylegan train emoji -o run --resolution 32 --minutes 10 --mirror
 """
 
