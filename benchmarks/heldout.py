@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 import pulse
 import stylegan
 from benchmarks.environment import describe
+from pulse.options import METHODS
 from stylegan import portraits
+from stylegan.common.grid import grid
+from stylegan.common.pixels import to_pil
 
 # Training draws its portraits from seeds 0 to 99 of `stylegan.training.pairs`; this one is not among them.
 HELD_OUT_SEED = 20_201_123
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--method", choices=METHODS, default=pulse.SearchOptions.method)
     parser.add_argument("--generator", default="default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--out", type=Path, default=Path("heldout.png"))
@@ -42,7 +45,7 @@ def main() -> None:
     truth = held_out(arguments.count)
     targets = pulse.downsample(truth, size=arguments.size).clamp(0, 1)
     begun = time.perf_counter()
-    result = pulse.search(generator, targets, steps=arguments.steps, seed=arguments.seed)
+    result = pulse.search(generator, targets, method=arguments.method, steps=arguments.steps, seed=arguments.seed)
     seconds = time.perf_counter() - begun
     quantiles = torch.quantile(result.l2, torch.tensor([0.0, 0.5, 0.95, 1.0])).tolist()
     print(f"reached eps {result.settings['eps']}: {int(result.reached.sum())} of {len(targets)}")
@@ -51,9 +54,8 @@ def main() -> None:
     print(f"first step within eps (median): {first.median():.0f}; {seconds / len(targets):.2f} s a picture")
     rows = min(8, len(targets))
     big = torch.nn.functional.interpolate(targets, size=truth.shape[2:], mode="nearest")
-    columns = [torch.cat(list(part[:rows]), dim=2) for part in (truth, big, result.images)]
-    sheet = torch.cat(columns, dim=1).clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)
-    Image.fromarray(sheet.numpy()).save(arguments.out)
+    sheet = grid(torch.cat([part[:rows] for part in (truth, big, result.images)]), columns=rows)
+    to_pil(sheet).save(arguments.out)
     print(f"{arguments.out}: portraits, their {arguments.size} px targets, and what was found")
 
 

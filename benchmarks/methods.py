@@ -25,6 +25,7 @@ from benchmarks.heldout import held_out
 from pulse import losses
 from pulse.app import sprites
 from pulse.options import METHODS
+from stylegan.common.pixels import to_bytes
 from stylegan.gaussian_fit import fit_gaussian
 
 
@@ -57,7 +58,7 @@ def columns(result: pulse.Result, eps: float, covariance: torch.Tensor) -> dict[
         eps: the mean squared error that counts as reached.
         covariance: (d, d), of one gaussianised style of the generator.
     """
-    eight_bit = result.images.mul(255).round().div(255)
+    eight_bit = to_bytes(result.images).float() / 255
     small = pulse.downsample(eight_bit, (result.target.shape[2], result.target.shape[3]))
     error = losses.l2(small, result.target)
     mean = result.latents.mean(1)
@@ -84,8 +85,8 @@ def style_covariance(G: stylegan.Generator, samples: int = 20_000) -> torch.Tens
     return torch.cov(v.T)
 
 
-def compare(name: str, G: stylegan.Generator, targets: torch.Tensor, options: pulse.SearchOptions) -> None:
-    """Searches the targets with each method, in turns, and prints the table."""
+def measure(G: stylegan.Generator, targets: torch.Tensor, options: pulse.SearchOptions) -> dict[str, Measured]:
+    """Searches the targets with each method, in turns."""
     measured = {method: Measured() for method in METHODS}
     covariance = style_covariance(G)
     assert options.seed is not None
@@ -97,11 +98,17 @@ def compare(name: str, G: stylegan.Generator, targets: torch.Tensor, options: pu
             found.seconds += time.process_time() - begun
             for column, values in columns(result, options.eps, covariance).items():
                 found.columns.setdefault(column, []).extend(values)
-    print(f"\n{name}: {len(targets)} targets of {targets.shape[3]} px; medians of L2, means of the rest")
+    return measured
+
+
+def print_table(name: str, size: int, measured: dict[str, Measured]) -> None:
+    """Prints what `measure` found for targets of `size` pixels."""
+    count = len(measured["pulse"].columns["L2 of 8 bits"])
+    print(f"\n{name}: {count} targets of {size} px; median and 95 % of L2, means of the rest")
     print(f"{'method':10s}" + "".join(f"{column:>14s}" for column in COLUMNS) + f"{'CPU s each':>14s}")
     for method, found in measured.items():
         cells = [show(torch.tensor(found.columns[column])) for column, show in COLUMNS.items()]
-        print(f"{method:10s}" + "".join(f"{cell:>14s}" for cell in cells) + f"{found.seconds / len(targets):14.2f}")
+        print(f"{method:10s}" + "".join(f"{cell:>14s}" for cell in cells) + f"{found.seconds / count:14.2f}")
     error = {method: torch.tensor(found.columns["L2 of 8 bits"]) for method, found in measured.items()}
     lower = (error["pulse"] < error["bounded"]).float().mean()
     print(f"pulse has the lower L2 of 8 bits in {lower:.0%}", flush=True)
@@ -122,8 +129,8 @@ def main() -> None:
     G = stylegan.load(arguments.generator)
     options = pulse.SearchOptions(steps=arguments.steps, seed=arguments.seed)
     portraits = pulse.downsample(held_out(arguments.count), size=arguments.size).clamp(0, 1)
-    compare("held-out portraits", G, portraits, options)
-    compare("sprites", G, torch.cat([sprites.load(name) for name in sprites.names()]), options)
+    print_table("held-out portraits", arguments.size, measure(G, portraits, options))
+    print_table("sprites", 16, measure(G, torch.cat([sprites.load(name) for name in sprites.names()]), options))
 
 
 if __name__ == "__main__":

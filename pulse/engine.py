@@ -27,7 +27,11 @@ from pulse.starts import Given, Init, given_starts, starting_points, with_starts
 from pulse.walk import walk
 
 if TYPE_CHECKING:
+    import os
+
     from typing_extensions import Unpack
+
+    from stylegan import Generator
 
 # Pixels of images that one batch has by default. A processor is quickest when a batch still fits its cache (measured:
 # 128 px, one image 0.088 s a step, four 0.062 s each, sixteen 0.084 s each); a GPU wants to be filled.
@@ -68,7 +72,7 @@ Callback = Callable[[int, SearchState], object]
 
 
 def search(
-    G: Any,
+    G: Generator | str | os.PathLike[str],
     target: Tensor,
     options: SearchOptions | None = None,
     *,
@@ -94,7 +98,8 @@ def search(
             that gives for N images.
         options: how to search.
         operator: what makes images small: anything with `A(x)` on images (M, 3, H, W) in [0, 1], differentiable, and
-            its adjoint `A_adjoint(y)`. By default a `Downsampler` to the target's size with the option `kernel`.
+            its adjoint `A_adjoint(y)`; see `pulse.operators`. By default a `Downsampler` to the target's size with the
+            option `kernel`.
         losses: losses of your own beside those of `loss_str`: f(images, downsampled, target, latents) -> (M,), or
             (weight, f), or several of them (`pulse.losses.LossFunction`). `loss_str="0*L2"` leaves only yours.
         init: where to begin instead of at random: a `Result`, or (latents, noise) with None for noise to be drawn, or
@@ -119,41 +124,40 @@ def search(
     """
     chosen = merge_options(options, overrides)
     more = weighted_losses(losses)
-    G = load_generator(G, device)
-    _check_target(G, target, operator)
-    labels = _check_labels(G, labels, target.shape[0])
+    generator = load_generator(G, device)
+    _check_target(generator, target, operator)
+    labels = _check_labels(generator, labels, target.shape[0])
     seed = secrets.randbits(32) if chosen.seed is None else operators.index(chosen.seed)
     chosen = replace(chosen, seed=seed)
 
     ends: list[tuple[SearchState, Tensor]] = []
     ended = _Ended()
     foreign = operator is not None
-    was_training = G.training
-    G.eval()
+    was_training = generator.training
+    generator.eval()
     try:
         # Gradients are needed even if the caller has switched them off.
         with torch.inference_mode(False), torch.enable_grad():
-            target = target.detach().to(device_of(G), torch.float32, copy=True)
-            space = latent_space(G, chosen.space, chosen.tile_latent, labels)
-            given = given_starts(init, G, space, target.shape[0])
+            target = target.detach().to(device_of(generator), torch.float32, copy=True)
+            space = latent_space(generator, chosen.space, chosen.tile_latent, labels)
+            given = given_starts(init, generator, space, target.shape[0])
             chosen = with_starts_of(chosen, given)
             if operator is None:
                 small = (target.shape[2], target.shape[3])
-                operator = Downsampler((int(G.img_resolution),) * 2, small, chosen.kernel)
-            for part in _batches(G, target, chosen):
-                here = space if labels is None else space.of(part.image.to(target.device))
-                begin = partial(_states, G, here, target, operator, more, given, part, chosen)
-                state = _last_state(begin, callback, ended)
+                operator = Downsampler((int(generator.img_resolution),) * 2, small, chosen.kernel)
+            problem = _Problem(generator, target, space, operator, more, given, chosen)
+            for part in _batches(problem):
+                state = _last_state(partial(_states, problem, part), callback, ended)
                 with torch.no_grad():
-                    ws = here.to_ws(state.best.latents)
+                    ws = space.of(part.image.to(target.device)).to_ws(state.best.latents)
                 ends.append((state, ws))
     finally:
-        G.train(was_training)
+        generator.train(was_training)
 
     settings = {
         **asdict(chosen),
-        "generator": str(getattr(G, "name", None) or type(G).__name__),
-        "img_resolution": int(G.img_resolution),
+        "generator": str(getattr(generator, "name", None) or type(generator).__name__),
+        "img_resolution": int(generator.img_resolution),
     }
     if more:
         settings["losses"] = [[weight, loss_name(function)] for weight, function in more]
@@ -165,6 +169,19 @@ def search(
     result = every[winners(every, chosen.starts)]
     result.all_starts = every if return_all else None
     return result
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What all batches of a search have in common; `more` and `given` are losses and starts of the caller's own."""
+
+    G: Any
+    target: Tensor
+    space: Space
+    operator: Any
+    more: list[tuple[float, LossFunction]]
+    given: list[Given]
+    options: SearchOptions
 
 
 @dataclass
@@ -185,10 +202,11 @@ class _Batch:
     start: Tensor
 
 
-def _batches(G: Any, target: Tensor, options: SearchOptions) -> Iterator[_Batch]:
-    count = target.shape[0] * options.starts
-    pixels = _PIXELS_AT_ONCE.get(target.device.type, _PIXELS_AT_ONCE["cuda"])
-    size = options.batch_size or max(1, pixels // int(G.img_resolution) ** 2)
+def _batches(problem: _Problem) -> Iterator[_Batch]:
+    options = problem.options
+    count = problem.target.shape[0] * options.starts
+    pixels = _PIXELS_AT_ONCE.get(problem.target.device.type, _PIXELS_AT_ONCE["cuda"])
+    size = options.batch_size or max(1, pixels // int(problem.G.img_resolution) ** 2)
     batches = math.ceil(count / size)
     for batch in range(batches):
         rows = torch.arange(batch * size, min((batch + 1) * size, count))
@@ -211,33 +229,18 @@ def _last_state(begin: Callable[[], Iterator[SearchState]], callback: Callback |
     return state
 
 
-def _states(
-    G: Any,
-    space: Space,
-    target: Tensor,
-    operator: Any,
-    more: list[tuple[float, LossFunction]],
-    given: list[Given],
-    part: _Batch,
-    options: SearchOptions,
-) -> Iterator[SearchState]:
+def _states(problem: _Problem, part: _Batch) -> Iterator[SearchState]:
     """Walks the starts of one batch, and tells what was seen after every evaluation."""
-    device = target.device
-    rows = target[part.image.to(device)]
-    latents, noise = starting_points(G, space, options, given, part.image, part.start)
-    loss = total_loss(parse_loss(options.loss_str), more, rows, options.method, options.eps)
+    G, options = problem.G, problem.options
+    image = part.image.to(problem.target.device)
+    target = problem.target[image]
+    space = problem.space.of(image)
+    latents, noise = starting_points(G, space, options, problem.given, part.image, part.start)
+    latents, noise = latents.to(target.device), [x.to(target.device) for x in noise]
+    loss = total_loss(parse_loss(options.loss_str), problem.more, target, options.method, options.eps)
     history: dict[str, list[Tensor]] = {"loss": [], "l2": []}
     best: Best | None = None
-    for point in walk(
-        G,
-        rows,
-        latents.to(device),
-        [x.to(device) for x in noise],
-        space=space,
-        operator=operator,
-        loss=loss,
-        options=options,
-    ):
+    for point in walk(G, target, latents, noise, space=space, operator=problem.operator, loss=loss, options=options):
         best = better(point, best, options.eps)
         for name, value in (("loss", point.loss), ("l2", point.error)):
             history[name].append(value.masked_fill(~point.active, math.nan))

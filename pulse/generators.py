@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+if TYPE_CHECKING:
+    from stylegan import Generator
 
-def load_generator(generator: Any, device: torch.device | str | None = None) -> Any:
+
+def load_generator(generator: Generator | str | os.PathLike[str], device: torch.device | str | None = None) -> Any:
     """A generator to search: `generator` itself, or what `stylegan.load` makes of a name or path.
 
     Args:
@@ -29,7 +32,8 @@ def load_generator(generator: Any, device: torch.device | str | None = None) -> 
         raise ValueError(
             f"The generator is a {type(generator).__name__}; give a network such as stylegan.load returns, or a name."
         )
-    return generator if device is None else generator.to(device)
+    G = generator
+    return G if device is None else G.to(device)
 
 
 def device_of(G: Any) -> torch.device:

@@ -1,4 +1,9 @@
-"""The noise inputs of a generator during a search (PULSE's `noise_type` and `bad_noise_layers`)."""
+"""The noise inputs of a generator during a search, with PULSE's `noise_type` and `bad_noise_layers`.
+
+StyleGAN adds a noise map, scaled per channel, after each convolution (Karras et al., A Style-Based Generator
+Architecture, CVPR 2019, section 2). PULSE moves those of the lowest resolutions along with the latent, each on a sphere
+of its own, and keeps the others as they were drawn.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """`python -m pulse.run` takes PULSE's flags and writes PULSE's files."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pulse import generators
+import stylegan
 from pulse.app import run, sprites
 from pulse.pictures import read_picture, read_text, write_picture
 
@@ -21,7 +22,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.chdir(tmp_path)
     write_picture("input/knight.png", sprites.load("knight")[0])
     write_picture("input/cat.png", sprites.load("cat")[0])
-    monkeypatch.setattr(generators, "load_generator", lambda source: stand_in())
+    monkeypatch.setattr(stylegan, "load", lambda source: stand_in())
 
     def call(*arguments: str) -> tuple[int, list[str], list[str]]:
         try:
@@ -68,6 +69,7 @@ def test_one_png_for_each_picture(script: Run) -> None:
     assert _files("runs") == ["cat.png", "knight.png"]
     assert read_picture("runs/cat.png").shape == (1, 3, 32, 32)
     assert read_text("runs/cat.png")["synthetic"] == "true"
+    assert json.loads(read_text("runs/cat.png")["settings"])["method"] == "pulse"
     assert sum("CUDA" in line for line in out) == (0 if torch.cuda.is_available() else 1)
     assert sum("generator in the box" in line for line in out) == 1
 
@@ -144,7 +146,7 @@ def test_pictures_of_several_sizes_and_bad_ones(script: Run) -> None:
 
 def test_weights_in_the_cache_folder_are_used(script: Run, monkeypatch: pytest.MonkeyPatch, stand_in: Any) -> None:
     loaded: list[object] = []
-    monkeypatch.setattr(generators, "load_generator", lambda source: loaded.append(source) or stand_in())
+    monkeypatch.setattr(stylegan, "load", lambda source: loaded.append(source) or stand_in())
     Path("weights").mkdir()
     for name in ("synthesis.pt", "mapping.pt"):
         script("-steps", "0", "-cache_dir", "weights")
