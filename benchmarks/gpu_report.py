@@ -11,6 +11,7 @@ needs no internet. Without a GPU it says so and exits with 2; with 1 if anything
 import argparse
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,21 +37,22 @@ BROKEN = 3  # the exit code of a phase that must go on in a new process
 
 @dataclass(frozen=True)
 class Phase:
-    """A module that prints rows, and the seconds that it may take."""
+    """A module that prints rows, and the seconds that it may take; one that measures times runs alone."""
 
     name: str
     command: tuple[str, ...]
     limit: float
+    alone: bool = True
 
 
 # What finds faults comes before what measures.
 PHASES = (
     Phase("environment", ("benchmarks.gpu.times", "environment"), 40),
     Phase("build", ("benchmarks.gpu.times", "build"), 200),
-    Phase("checks", ("benchmarks.gpu.checks",), 110),
-    Phase("tests", ("benchmarks.gpu.suites", "tests"), 100),
+    Phase("checks", ("benchmarks.gpu.checks",), 110, alone=False),
+    Phase("tests", ("benchmarks.gpu.suites", "tests"), 100, alone=False),
+    Phase("sanitizer", ("benchmarks.gpu.suites", "sanitizer"), 100, alone=False),
     Phase("generators", ("benchmarks.gpu.times", "generators"), 70),
-    Phase("sanitizer", ("benchmarks.gpu.suites", "sanitizer"), 60),
     Phase("operations", ("benchmarks.gpu.times", "operations"), 90),
     Phase("search", ("benchmarks.gpu.times", "search"), 60),
 )
@@ -71,7 +74,7 @@ class Report:
     def __init__(self, folder: Path, device: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.began = time.time()
+        self.lock = threading.Lock()
         self.data: dict[str, Any] = {"key": key(device), "environment": describe(), "phases": {}}
         with contextlib.suppress(OSError, ValueError):
             earlier = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -86,6 +89,10 @@ class Report:
 
     def write(self) -> None:
         """Both files."""
+        with self.lock:
+            self._write()
+
+    def _write(self) -> None:
         for name, text in (("report.json", json.dumps(self.data, indent=1)), ("report.md", markdown(self.data))):
             with whole_file(self.folder / name) as path:
                 path.write_text(text, encoding="utf-8")
@@ -230,21 +237,36 @@ def main() -> int:
     deadline = time.monotonic() + 60 * arguments.minutes
     report = Report(arguments.out, arguments.device)
     report.write()
-    for phase in PHASES:
-        if (arguments.only and phase.name not in arguments.only) or report.phase(phase.name)["state"] == "done":
-            continue
-        left = deadline - time.monotonic()
-        if left < 5:
-            print(f"{phase.name}: no time is left; call again to go on", flush=True)
-            continue
-        print(f"{phase.name}, up to {min(left, phase.limit):.0f} s", flush=True)
-        run_phase(phase, report, arguments.device, left)
-        entry = report.phase(phase.name)
-        failed = sum(not row.get("ok") for row in entry["rows"])
-        print(f"{phase.name}: {entry['state']}, {entry['seconds']:.0f} s, {failed} failed", flush=True)
+    wanted = [p for p in PHASES if not arguments.only or p.name in arguments.only]
+    for phase in wanted:
+        report.phase(phase.name)
+    for _, group in itertools.groupby(wanted, key=lambda p: p.name if p.alone else ""):
+        phases = [p for p in group if report.phase(p.name)["state"] != "done"]
+        with ThreadPoolExecutor(len(PHASES)) as pool:
+            list(pool.map(lambda p: _tell(p, report, arguments.device, deadline - time.monotonic()), phases))
+        if _build_failed(report):
+            print("The operations could not be built, so nothing else was tried.", flush=True)
+            break
     print(f"The report is {arguments.out / 'report.md'}.")
-    phases = [report.phase(p.name) for p in PHASES if not arguments.only or p.name in arguments.only]
-    return int(any(p["state"] != "done" or not all(row.get("ok") for row in p["rows"]) for p in phases))
+    entries = [report.phase(p.name) for p in wanted]
+    return int(any(e["state"] != "done" or not all(row.get("ok") for row in e["rows"]) for e in entries))
+
+
+def _tell(phase: Phase, report: Report, device: str, left: float) -> None:
+    """Run a phase in what time is left, and say how it went."""
+    if left < 5:
+        print(f"{phase.name}: no time is left; call again to go on", flush=True)
+        return
+    print(f"{phase.name}, up to {min(left, phase.limit):.0f} s", flush=True)
+    run_phase(phase, report, device, left)
+    entry = report.phase(phase.name)
+    failed = sum(not row.get("ok") for row in entry["rows"])
+    print(f"{phase.name}: {entry['state']}, {entry['seconds']:.0f} s, {failed} failed", flush=True)
+
+
+def _build_failed(report: Report) -> bool:
+    rows = report.phase("build")["rows"]
+    return any(row["name"] == "load" and not row["ok"] for row in rows)
 
 
 if __name__ == "__main__":

@@ -587,12 +587,12 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> differentiable_backward(
   if (clamp) dz = dz.masked_fill((activated(z, act, alpha) * gain).abs() > *clamp, 0);
   Tensor dnoise, dstrength;
   if (noise.defined()) {
-    const Tensor rows = noise.size(0) == 1 ? dz.sum({0, 1}, true) : dz.sum({1}, true);
+    const Tensor rows = noise.size(0) == 1 ? dz.sum(at::IntArrayRef{0, 1}, true) : dz.sum(at::IntArrayRef{1}, true);
     dnoise = strength.defined() ? rows * strength.to(type) : rows;
     if (strength.defined()) dstrength = (rows * noise.to(type)).sum().reshape_as(strength);
   }
   return {scale.defined() ? dz * factor : dz, b.defined() ? (others.empty() ? dz : dz.sum(others)) : Tensor(), dnoise,
-          dstrength, scale.defined() ? (dz * x).sum({2, 3}) : Tensor()};
+          dstrength, scale.defined() ? (dz * x).sum(at::IntArrayRef{2, 3}) : Tensor()};
 }
 
 class BiasAct : public torch::autograd::Function<BiasAct> {

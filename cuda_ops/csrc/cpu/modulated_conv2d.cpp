@@ -442,7 +442,7 @@ class Conv3x3 : public torch::autograd::Function<Conv3x3> {
         // Made of what can be differentiated again.
         const Tensor dscaled = conv3x3_adjoint(dy, weight, up);
         dx = scaled(dscaled, styles);
-        dstyles = (dscaled * x).sum({2, 3});
+        dstyles = (dscaled * x).sum(at::IntArrayRef{2, 3});
       } else {
         std::tie(dx, dstyles) = conv3x3_backward(dy, x, weight, styles, up);
       }

@@ -72,7 +72,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> adain_cuda(const at::Tensor& x, c
     check(adain_shift(op.layout, in, output<A>(shift), stream()), "adain");
     check(adain_statistics(op.layout, width, in, input<A>(shift), output<A>(partial), stream()), "adain");
     // In double, because the square of the mean is taken off the mean of the squares.
-    const at::Tensor means = partial.sum({3}, false, at::kDouble) / double(op.layout.pixels);
+    const at::Tensor means = partial.sum(at::IntArrayRef{3}, false, at::kDouble) / double(op.layout.pixels);
     mean = (means[0] + shift).to(op.options);
     rstd = (means[1] - means[0].square()).clamp_min(0).add(eps).rsqrt().to(op.options);
     check(adain_apply(op.layout, width, in, input<A>(mean), input<A>(rstd), input<A>(op.styles), output<T>(y),
@@ -113,7 +113,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> adain_bac
     check(adain_backward(op.layout, width, in, input<A>(means), input<A>(rstds), input<A>(op.styles), input<A>(mean_g),
                          input<A>(mean_gn), input<T>(g), output<T>(dx), output<A>(partial), stream()),
           "adain_backward");
-    const at::Tensor of_channels = partial.sum({1, 3});
+    const at::Tensor of_channels = partial.sum(at::IntArrayRef{1, 3});
     dbias = of_channels[0].clone();
     dweight = of_channels[1].clone();
     if (with_noise) {

@@ -114,7 +114,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> bias_act_
                             stream()),
           "bias_act_backward");
     if (parameters) {
-      if (op.b) db = partial[0].sum({0, 2});
+      if (op.b) db = partial[0].sum(at::IntArrayRef{0, 2});
       if (op.strength) dstrength = partial[1].sum().reshape(op.strength->sizes());
       if (op.scale) dscale = partial[2].sum(2);
     }
