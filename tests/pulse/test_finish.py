@@ -1,0 +1,82 @@
+"""Levenberg-Marquardt for many small problems at once."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import least_squares as of_scipy
+
+from pulse.finish import Solution, least_squares
+
+
+def _curved(x: torch.Tensor) -> torch.Tensor:
+    """Three numbers to five, not linear."""
+    a, b, c = x.unbind(1)
+    return torch.stack([a.exp(), a * b, b + c.sin(), c * c - a, a + b + c], 1)
+
+
+def test_it_finds_what_scipy_finds_for_each_of_many_problems() -> None:
+    rng = torch.Generator().manual_seed(0)
+    target = _curved(torch.randn(6, 3, generator=rng).double()) + 0.1 * torch.randn(6, 5, generator=rng).double()
+    start = torch.zeros(6, 3, dtype=torch.float64) + 0.1
+    found = least_squares(_curved, start, target, steps=60, difference=1e-6)
+    for i in range(6):
+        theirs = of_scipy(lambda x, i=i: (_curved(torch.from_numpy(x)[None])[0] - target[i]).numpy(), start[i].numpy())
+        assert float(found.error[i]) * 5 / 2 <= theirs.cost * 1.001 + 1e-9
+    torch.testing.assert_close(found.value, _curved(found.x))
+    torch.testing.assert_close(found.error, (found.value - target).square().mean(1))
+
+
+def test_the_prior_gives_ridge_regression() -> None:
+    matrix = torch.tensor([[1.0, 2.0, 0.5], [0.0, 1.0, -1.0]], dtype=torch.float64)
+    target = torch.tensor([[3.0, 1.0, -2.0]], dtype=torch.float64)
+    found = least_squares(lambda x: x @ matrix, torch.zeros(1, 2).double(), target, prior=0.3, steps=30)
+    # The gradient of mean((xM - t)^2) + 0.3 mean(x^2) is 0.
+    expected = torch.linalg.solve(matrix @ matrix.T / 3 + 0.15 * torch.eye(2), matrix @ target[0] / 3)
+    torch.testing.assert_close(found.x[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_on_a_sphere_lengths_stay_and_the_nearest_point_is_found() -> None:
+    rng = torch.Generator().manual_seed(1)
+    x, target = torch.randn(4, 5, generator=rng), torch.randn(4, 5, generator=rng)
+    found = least_squares(lambda v: v, x, target, spherical=True, steps=40, difference=1e-3)
+    torch.testing.assert_close(found.x.norm(dim=1), x.norm(dim=1), atol=1e-3, rtol=1e-3)
+    nearest = target * (x.norm(dim=1) / target.norm(dim=1))[:, None]
+    torch.testing.assert_close(found.x, nearest, atol=0.02, rtol=0.02)
+
+
+def test_it_is_never_worse_than_its_start_and_counts_what_it_costs() -> None:
+    rows = [0]
+
+    def rough(x: torch.Tensor) -> torch.Tensor:
+        rows[0] += len(x)
+        return (20 * x).sin().round(decimals=1)
+
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(2))
+    target = torch.zeros(3, 2)
+    found = least_squares(rough, x, target, steps=5)
+    assert found.evaluations == rows[0]
+    assert (found.error <= (rough(x) - target).square().mean(1)).all()
+
+
+def test_rows_that_are_near_enough_stop_and_a_callback_ends_it() -> None:
+    seen: list[Solution] = []
+    target = torch.tensor([[0.0, 0.0], [5.0, 5.0]])
+    found = least_squares(
+        lambda x: x,
+        torch.zeros(2, 2),
+        target,
+        enough=1e-3,
+        callback=lambda step, best: len(seen) > 1 or seen.append(best),
+    )
+    assert found.steps.tolist() == [0, 3]
+    assert len(seen) == 2
+
+
+def test_what_cannot_be_solved_is_said() -> None:
+    with pytest.raises(ValueError, match=r"give \(B, K\) and \(B, P\)"):
+        least_squares(lambda x: x, torch.zeros(2), torch.zeros(2))
+    with pytest.raises(ValueError, match="not finite where the search begins"):
+        least_squares(lambda x: x / 0, torch.zeros(1, 1), torch.full((1, 1), math.pi))
+    assert np.isfinite(float(least_squares(lambda x: 1 / x, torch.ones(1, 1), torch.zeros(1, 1)).error))
