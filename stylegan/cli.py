@@ -1,20 +1,24 @@
-"""The command `stylegan`: convert, look into, sample, list, fetch and train generators."""
+"""The command `stylegan`: convert, examine, sample, list, fetch and train generators."""
 
 # No `from __future__ import annotations` here: typer reads the annotations, which name things imported in a function.
 
-import os
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from stylegan.common import console
+from stylegan.common.ownership import check_replaceable
 from stylegan.training.command import add_commands
+
+# Of one sheet; a PNG of more is hard to open.
+_MOST_PIXELS = 400_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with the given arguments (`sys.argv[1:]` by default) and returns its exit code.
 
-    0: done. 2: it could not be done, with a sentence on stderr. 130: ended by Ctrl-C.
+    0: done. 2: it could not be done, with a sentence on stderr. 130: ended by Ctrl-C, 143: by SIGTERM.
     """
     return console.run("stylegan", _app, arguments)
 
@@ -24,7 +28,7 @@ def _app() -> Any:
 
     app = console.new_app("Converts, examines, samples, fetches and trains StyleGAN checkpoints.")
     option = typer.Option
-    source_help = "A file, a folder with PULSE's files, a name of `stylegan models`, or an https URL."
+    source_help = "A file, a folder (of PULSE's files or of a training run), a name of `stylegan models`, or a URL."
     which_help = "The network of the checkpoint: G_ema, G or D."
 
     @app.command()
@@ -32,8 +36,8 @@ def _app() -> Any:
         source: Annotated[str, typer.Argument(help=source_help)],
         output: Annotated[Path, typer.Argument(help="The safetensors file to write.")],
         which: Annotated[str, option(help=which_help)] = "G_ema",
-        half: Annotated[bool, option("--half", help="Store sixteen bits a number.")] = False,
-        overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
+        half: Annotated[bool, option("--half", help="Store weights in float16.")] = False,
+        overwrite: Annotated[bool, option("--overwrite", help="Replace an earlier result of this program.")] = False,
     ) -> int:
         """Writes a network of any readable checkpoint as safetensors."""
         return _convert(source, output, which, half, overwrite)
@@ -43,7 +47,7 @@ def _app() -> Any:
         source: Annotated[str, typer.Argument(help=source_help)],
         which: Annotated[str, option(help=which_help)] = "G_ema",
     ) -> int:
-        """Tells a checkpoint's format, network and size, and what in it is ignored."""
+        """Prints a checkpoint's format, network and size, and what in it is ignored."""
         return _info(source, which)
 
     @app.command()
@@ -53,12 +57,14 @@ def _app() -> Any:
         which: Annotated[str, option(help="G_ema or G.")] = "G_ema",
         count: Annotated[int, option(help="How many pictures.", min=1, max=10_000)] = 16,
         columns: Annotated[int | None, option(help="Pictures in a row.", min=1, show_default="a square")] = None,
-        seed: Annotated[int, option(help="The same seed gives the same pictures.")] = 0,
-        truncation: Annotated[float, option("--truncation", "--psi", help="1 for all variety, 0 for the mean.")] = 0.7,
+        seed: Annotated[int, option(help="Seed of the first picture; the next has the next seed.", min=0)] = 0,
+        truncation: Annotated[
+            float, option("--truncation", "--psi", help="1 for all variety, 0 for the average picture.")
+        ] = 0.7,
         label: Annotated[int | None, option(help="The class, of a conditional generator.", show_default="all")] = None,
-        overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
+        overwrite: Annotated[bool, option("--overwrite", help="Replace an earlier result of this program.")] = False,
     ) -> int:
-        """Draws pictures of a generator on one sheet."""
+        """Draws pictures of a generator on one sheet, one for each seed (the latents of NVIDIA's repositories)."""
         return _sample(source, output, which, count, columns, seed, truncation, label, overwrite)
 
     add_commands(app)
@@ -76,9 +82,10 @@ def _app() -> Any:
     return app
 
 
-def _check_output(output: Path, overwrite: bool) -> None:
-    if output.is_dir() or (output.exists() and not overwrite):
-        raise ValueError(f"{output} is there already; choose another name, or replace it with --overwrite.")
+def _check_output(output: Path, suffix: str, overwrite: bool) -> None:
+    if output.suffix.lower() != suffix:
+        raise ValueError(f"{output} does not end in {suffix}, the one format that is written; name it so.")
+    check_replaceable(output, overwrite=overwrite)
     if not output.parent.is_dir():
         raise ValueError(f"{output.parent} is no folder; make it, or choose another place for {output.name}.")
 
@@ -89,11 +96,9 @@ def _convert(source: str, output: Path, which: Any, half: bool, overwrite: bool)
     from stylegan.checkpoints.formats.native import save
     from stylegan.checkpoints.loading import load
 
-    if output.suffix != ".safetensors":
-        raise ValueError(f"{output} does not end in .safetensors, the one format that is written; name it so.")
-    _check_output(output, overwrite)
+    _check_output(output, ".safetensors", overwrite)
     save(load(source, which), output, torch.float16 if half else torch.float32)
-    print(output)
+    console.say(str(output))
     return 0
 
 
@@ -108,7 +113,7 @@ def _info(source: str, which: Any) -> int:
         ("file", str(path)),
         ("format", reading.format),
         ("network", f"{which}, {network.architecture}"),
-        ("resolution", f"{network.img_resolution} px, {network.img_channels} colours"),
+        ("resolution", f"{network.img_resolution} px, {network.img_channels} channels"),
         ("parameters", f"{sum(p.numel() for p in network.parameters()):,}"),
     ]
     if isinstance(network, Discriminator):
@@ -119,7 +124,7 @@ def _info(source: str, which: Any) -> int:
         rows.append(("gaussian fit", "yes" if network.gaussian_fit is not None else "no"))
     rows.append(("ignored", ", ".join(reading.ignored) or "nothing"))
     for name, value in rows:
-        print(f"{name:13s} {value}")
+        console.say(f"{name:13s} {value}")
     return 0
 
 
@@ -134,42 +139,39 @@ def _sample(
     label: int | None,
     overwrite: bool,
 ) -> int:
-    import torch
-    from PIL import Image
-
-    from stylegan.checkpoints.loading import load
+    import stylegan
+    from stylegan.common.grid import grid
+    from stylegan.common.ownership import software
+    from stylegan.common.png import write_png
     from stylegan.common.progress import progress
     from stylegan.networks.discriminator import Discriminator
 
-    if output.suffix.lower() != ".png":
-        raise ValueError(f"{output} does not end in .png, the one format that is written; name it so.")
-    _check_output(output, overwrite)
-    G = load(source, which)
+    _check_output(output, ".png", overwrite)
+    G = stylegan.load(source, which)
     if isinstance(G, Discriminator):
         raise ValueError("A discriminator draws nothing; sample G_ema or G.")
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(G.img_channels)
-    if mode is None:
-        raise ValueError(f"{source} draws {G.img_channels} colours, which no PNG has; use G.synthesis in Python.")
-    columns = min(columns or int(-(-(count**0.5) // 1)), count)
-    rows, r = -(-count // columns), G.img_resolution
-    if rows * columns * r * r > 400_000_000:
-        raise ValueError(f"{count} pictures of {r} px make a sheet of {columns * r} by {rows * r}; ask for fewer.")
-    z = torch.randn(count, G.z_dim, generator=torch.Generator().manual_seed(seed))
-    c = _labels(G.c_dim, count, label)
-    sheet = Image.new(mode, (columns * r, rows * r))
-    with torch.no_grad(), progress("Drawing", count) as advance:
-        for i in range(count):
-            image = G(z[i : i + 1], c[i : i + 1], truncation_psi=truncation, noise_mode="const")[0]
-            pixels = image.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
-            sheet.paste(Image.fromarray(pixels.squeeze(2).numpy(), mode), (i % columns * r, i // columns * r))
-            advance(1)
-    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        sheet.save(beside, format="PNG")
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
-    print(output)
+    if G.img_channels not in (1, 3, 4):
+        raise ValueError(f"{source} draws {G.img_channels} channels, which no PNG has; use G.synthesis in Python.")
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    height, width = -(-count // columns) * G.img_resolution, columns * G.img_resolution
+    if height * width > _MOST_PIXELS:
+        raise ValueError(
+            f"{count} pictures of {G.img_resolution} px make a sheet of {width} by {height}; ask for fewer."
+        )
+    labels = _labels(G.c_dim, count, label) if G.c_dim or label is not None else None
+    seeds = range(seed, seed + count)
+    with progress("Drawing", count) as advance:
+        images = stylegan.sample(G, seeds, truncation, labels=labels, on_batch=advance)
+    text = {
+        "Software": software(),
+        "Description": "Synthetic pictures, drawn by a generator; they show nothing real.",
+        "synthetic": "true",
+        "generator": Path(source).name,
+        "seeds": f"{seeds[0]}-{seeds[-1]}",
+        "truncation_psi": str(truncation),
+    }
+    write_png(output, grid(images, columns), text)
+    console.say(str(output))
     return 0
 
 
@@ -191,7 +193,9 @@ def _models() -> int:
         here = model.here()
         state = ("missing from the box" if here is None else "in the box") if model.url is None else "not here"
         state = f"here: {here}" if model.url is not None and here is not None else state
-        print(f"{model.name:{width}s} {model.resolution:5d} px {model.megabytes:4d} MB  {model.licence}  ({state})")
+        console.say(
+            f"{model.name:{width}s} {model.resolution:5d} px {model.megabytes:4d} MB  {model.licence}  ({state})"
+        )
     return 0
 
 
@@ -201,5 +205,5 @@ def _fetch(source: str) -> int:
     path = zoo.path_of(source)
     if path is None:
         raise ValueError(f"There is no generator {source!r} to fetch; give an https URL, or one of `stylegan models`.")
-    print(path)
+    console.say(str(path))
     return 0

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from stylegan.common.console import printable
-from stylegan.common.files import whole_file
 from stylegan.common.ownership import check_replaceable, file_text, software
 from stylegan.common.pixels import to_pil
+from stylegan.common.png import write_png
 
 if TYPE_CHECKING:
     from pulse.result import Result
@@ -45,15 +45,9 @@ def write_picture(
     Raises:
         OSError: in one sentence, when the file cannot be written.
     """
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
-        # A file name may hold bytes that are no UTF-8, which no text chunk can hold.
-        chunks.add_text(key, value.encode("utf-8", "backslashreplace").decode())
-    picture = image if isinstance(image, Image.Image) else to_pil(image)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as part:
-        picture.save(part, format="PNG", pnginfo=chunks)
+    write_png(path, image, text)
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -80,7 +80,8 @@ def check_replaceable(path: str | os.PathLike[str], *, overwrite: bool = False, 
         )
     if not overwrite and (request is None or text.get("request") != request):
         raise ValueError(
-            f"{name} is a result of another request; choose another name, or give the option overwrite to replace it."
+            f"{name} is a result of another request; choose another name, or replace it with --overwrite (in Python,"
+            " overwrite=True)."
         )
 
 

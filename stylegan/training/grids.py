@@ -5,18 +5,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from stylegan.common.files import whole_file
 from stylegan.common.grid import grid
-from stylegan.common.pixels import to_pil
+from stylegan.common.ownership import software
+from stylegan.common.png import write_png
 
 _AFTER_A_STEP = re.compile(r"[a-z]+_(\d{6,})\.png")
 
 
 def write_grid(path: Path, pictures: Tensor) -> None:
     """Writes pictures (N, 3, R, R) of uint8 as one PNG, row by row and as square as can be."""
-    image = to_pil(grid(pictures.cpu()))
-    with whole_file(path) as part:
-        image.save(part, format="PNG")
+    write_png(path, grid(pictures.cpu()), {"Software": software(), "synthetic": "true"})
 
 
 def grid_path(folder: Path, name: str, step: int) -> Path:

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import stylegan
 from stylegan.cli import main
+from stylegan.common.ownership import file_text
 from stylegan.networks.stylegan2 import Generator
 from tests.stylegan.checkpoints.nvidia_writer import write_nvidia
 
@@ -84,6 +86,7 @@ def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         (["sample", str(DATA / "rosinality_64.pt"), "-o", "x.jpg"], ".png"),
         (["sample", str(DATA / "pulse_synthesis_128.pt"), "-o", "x.png"], "mapping"),
         (["sample", str(DATA / "rosinality_64.pt")], "output"),
+        (["sample", str(DATA / "rosinality_64.pt"), "-o", "x.png", "--truncation", "nan"], "truncation_psi is nan"),
         (["nosuch"], "nosuch"),
     ],
 )
@@ -100,3 +103,20 @@ def test_errors_are_one_sentence(
     assert sentence in told
     assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_says_how_it_was_made_and_replaces_nothing_of_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["sample", str(DATA / "rosinality_64.pt"), "--count", "2", "--seed", "7", "-o", str(tmp_path / "s.png")]
+    assert main(command) == 0
+    text = file_text(tmp_path / "s.png")
+    assert (text["synthetic"], text["seeds"], text["generator"]) == ("true", "7-8", "rosinality_64.pt")
+    expected = stylegan.sample(stylegan.load(DATA / "rosinality_64.pt"), [7, 8], 0.7)
+    shown = torch.from_numpy(np.array(Image.open(tmp_path / "s.png"))).permute(2, 0, 1) / 255
+    torch.testing.assert_close(shown[:, :, 64:], expected[1], atol=0.51 / 255, rtol=0)
+    Image.new("RGB", (2, 2)).save(tmp_path / "holiday.png")
+    before = (tmp_path / "holiday.png").read_bytes()
+    assert main([*command[:-1], str(tmp_path / "holiday.png"), "--overwrite"]) == 2
+    assert "was not made by this program" in capsys.readouterr().err
+    assert (tmp_path / "holiday.png").read_bytes() == before
