@@ -42,10 +42,12 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
     try:
         rest = iter(jobs)
         # Few at a time: what is computed ahead has to be held until it is its turn.
-        waiting: list[Future[_Result]] = [pool.submit(function, job) for job in islice(rest, 2 * processes)]
+        waiting: list[Future[_Result]] = []
+        for job in islice(rest, 2 * processes):
+            waiting.append(_submit(pool, function, job))
         while waiting:
             result = waiting.pop(0).result()
-            waiting += [pool.submit(function, job) for job in islice(rest, 1)]
+            waiting += [_submit(pool, function, job) for job in islice(rest, 1)]
             yield result
     except BaseException:
         # Shutting down waits for the jobs in hand, whose results nobody wants any more.
@@ -54,6 +56,17 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result]:
+    """Submits a job; a process that is started for it inherits that Ctrl-C is blocked, and imports in peace."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool.submit(function, job)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(function, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

@@ -132,8 +132,8 @@ def read(
     with find(source) as found:
         sizes, skipped = _sizes(found)
         if not sizes:
-            what = f"none of its {len(found.files)} can be read, {skipped[0]}" if found.files else "no file ends so"
-            raise ValueError(f"{source} holds no pictures ({what}); give a folder or a zip with PNG or JPEG files.")
+            what = f" that can be read ({skipped[0].rstrip('.')})" if skipped else ""
+            raise ValueError(f"{source} holds no pictures{what}; give a folder or a zip with PNG or JPEG files.")
         if resolution is None:
             median = float(np.median([min(size) for _, size in sizes]))
             resolution = int(min(largest, 2 ** np.floor(np.log2(max(median, 8)))))
@@ -154,7 +154,8 @@ def read(
                     good.append(file.name)
                 advance(1)
             if not good:
-                raise ValueError(f"{source} holds no pictures (none can be read, {skipped[0]}); give some that can be.")
+                why = skipped[0].rstrip(".")
+                raise ValueError(f"{source} holds no pictures that can be read ({why}); give PNG or JPEG files.")
     labels = [classes.index(PurePosixPath(name).parts[0]) for name in good] if classes else None
     told = asdict(options) | {
         "classes": classes,

@@ -166,6 +166,19 @@ def test_few_pictures_get_a_word(pictures: Path, tmp_path: Path, capsys: pytest.
     assert "A generator learns 1 picture by heart" in told.err
 
 
+@pytest.mark.parametrize("name", ["generator.safetensors", "reals.png", "log.jsonl"])
+def test_a_folder_of_something_else_is_left_alone(
+    name: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("mine")
+    assert main(["train", str(pictures), "-o", str(tmp_path / "mine"), *SMALL]) == 2
+    assert f"holds a {name} of something else" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in (tmp_path / "mine").iterdir()] == [(name, "mine")]
+    assert main(["train", str(pictures), "-o", str(tmp_path / "mine" / name), *SMALL]) == 2
+    assert f"{name} is a file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_saved_and_says_so(
     number: signal.Signals, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
