@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from stylegan.common import console
-from stylegan.portraits.coordinates import check_resolution
+from stylegan.portraits.coordinates import KINDS, check_resolution
 from stylegan.portraits.files import draw
 
 
@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the PNGs and portraits.json")
     parser.add_argument("--seed", type=int, default=0, help="which portraits (default: 0)")
     parser.add_argument("--resolution", type=int, default=128, help="pixels along a side (default: 128)")
+    parser.add_argument("--kind", choices=KINDS, default="people", help="whom to draw (default: people)")
     options = parser.parse_args(arguments)
     try:
         check_resolution(options.resolution)
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"The number of portraits is {options.count}; give one or more.")
         if not 0 <= options.seed < 2**63:
             raise ValueError(f"The seed is {options.seed}; give a whole number from 0 to 2^63 - 1.")
-        draw(options.count, options.seed, options.resolution, options.output)
+        draw(options.count, options.seed, options.resolution, options.output, options.kind)
     except (ValueError, OSError) as error:
         return console.fail(str(error))
     except KeyboardInterrupt:

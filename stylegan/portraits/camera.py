@@ -14,11 +14,18 @@ DISTANCE = 11.0
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the picture lies in the plane z = 0 of the world: its `centre` (N, 2) and half `axes` (N, 2, 2), the
-    first to the right of the picture, the second downwards; `features` (N, 51, 2), landmarks 17 to 67, in it."""
+    """Where the picture lies in the plane z = 0 of the world.
+
+    Args:
+        centre: (N, 2).
+        axes: (N, 2, 2) half its sides, the first to the right of the picture, the second downwards.
+        zoom: (N, 1) how many times wider it is than the face asks for.
+        features: (N, 51, 2) landmarks 17 to 67.
+    """
 
     centre: Tensor
     axes: Tensor
+    zoom: Tensor
     features: Tensor
 
 

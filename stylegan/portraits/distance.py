@@ -1,31 +1,40 @@
-"""Signed distances from points to skin, hair, cloth and hat."""
+"""Signed distances from points to skin, hair, cloth, headgear, bone and trimmings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylegan.portraits.hair import trim
 from stylegan.portraits.head import ELLIPSOIDS, INDEX, NOSE, SKIN, Solid
+from stylegan.portraits.headgear import crown_distance, headgear_distance
 from stylegan.portraits.parts import Part
-from stylegan.portraits.smooth import ROUNDING, soft_min, soft_min_of_all
+from stylegan.portraits.smooth import soft_min, soft_min_of_all
+from stylegan.portraits.solids import box_distance, cone_distance, ellipsoid_distances, monomials, to_ellipsoids
+
+MATERIALS = ("skin", "hair", "cloth", "hat", "bone", "trim")
+# A distance to what is not there.
+_FAR = 10.0
+
+_Points = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Signed distances (N, P) to each material; `hat` is None where nobody wears one."""
+    """Signed distances (N, P) to each of `MATERIALS`; those that nobody has are left out."""
 
-    skin: Tensor
-    hair: Tensor
-    cloth: Tensor
-    hat: Tensor | None
+    of: dict[str, Tensor]
 
     def nearest(self) -> Tensor:
         """Distance (N, P) to whatever is nearest."""
-        out = torch.minimum(torch.minimum(self.skin, self.hair), self.cloth)
-        return out if self.hat is None else torch.minimum(out, self.hat)
+        first, *others = self.of.values()
+        for other in others:
+            first = torch.minimum(first, other)
+        return first
 
 
 def evaluate(solid: Solid, x: Tensor, y: Tensor, z: Tensor, fine: bool = True) -> Distances:
@@ -34,38 +43,73 @@ def evaluate(solid: Solid, x: Tensor, y: Tensor, z: Tensor, fine: bool = True) -
     Without `fine`, bumps and curls are left out, which moves the surface by less than a tenth of the nose.
     """
     n = len(ELLIPSOIDS)
-    m = _monomials(x, y, z)
+    m = monomials(x, y, z)
     q = torch.bmm(solid.rows if fine else solid.rows[:, : 2 * n], m)
-    d = _ellipsoids(q[:, :n], q[:, n : 2 * n])
-
-    def part(name: str) -> Tensor:
-        return d[:, INDEX[name]]
-
-    hair = soft_min(part("cap"), part("curtain"), 0.25)
-    if len(solid.bun.rows):
-        bun = _distances(solid.bun, m)[:, 0]
-        hair = solid.bun.put(hair, soft_min(solid.bun.of(hair), bun, 0.06))
+    d = to_ellipsoids(q[:, :n], q[:, n : 2 * n])
+    points = (x, y, z)
+    skin = _creature_skin(solid, _skin(solid, d, q[:, 2 * n :] if fine else None), points, m)
+    hair = soft_min(d[:, INDEX["cap"]], d[:, INDEX["curtain"]], 0.25)
+    hair = _merge(solid.bun, hair, lambda v, p, m: ellipsoid_distances(v, m)[:, 0], points, m, 0.06)
+    hair = _merge(
+        solid.creature.block, hair, lambda v, p, m: box_distance(v.centre, v.half, 0.12, *p) - 0.05, points, m
+    )
     hair = trim(solid.hairline, hair, x, y, z, m[:, 10], fine)
-    hat = None
-    if len(solid.hat.rows):
-        crown, brim = _distances(solid.hat, m).unbind(1)
-        rim = solid.hat.of(y) - 0.06 * solid.hat.of(z)
-        crown = torch.maximum(crown, 0.44 - rim)
-        hat = solid.hat.put(torch.full_like(x, 10.0), soft_min(crown, brim, 0.05))
-        # Above its rim a hat presses the hair down.
-        hair = solid.hat.put(hair, torch.maximum(solid.hat.of(hair), rim - 0.5))
-    return Distances(_skin(solid, d, q[:, 2 * n :] if fine else None), hair, part("body"), hat)
+    out = {"skin": skin, "hair": hair, "cloth": d[:, INDEX["body"]]}
+    _dress(solid, out, points, m)
+    return Distances(out)
+
+
+def _merge(
+    part: Part[Any],
+    whole: Tensor,
+    distance: Callable[[Any, _Points, Tensor], Tensor],
+    points: _Points,
+    m: Tensor,
+    rounding: float | None = None,
+) -> Tensor:
+    """The distances `whole` (N, P) or those to a part, whichever are smaller, rounded off over `rounding`."""
+    if not len(part.rows):
+        return whole
+    x, y, z = points
+    d = distance(part.values, (part.of(x), part.of(y), part.of(z)), part.of(m))
+    old = part.of(whole)
+    return part.put(whole, torch.minimum(old, d) if rounding is None else soft_min(old, d, rounding))
+
+
+def _dress(solid: Solid, out: dict[str, Tensor], points: _Points, m: Tensor) -> None:
+    """Add armour, headgear, horns, antennae and teeth to the distances `out`."""
+    c = solid.creature
+    out["cloth"] = _merge(c.shoulders, out["cloth"], lambda v, p, m: ellipsoid_distances(v, m).amin(1), points, m, 0.04)
+    far = torch.full_like(points[0], _FAR)
+    gear = solid.headgear
+    if len(gear.rows):
+        x, y, z = (gear.of(axis) for axis in points)
+        worn, crest, hair = headgear_distance(gear.values, gear.of(m), x, y, z, gear.of(out["hair"]))
+        out["hair"] = gear.put(out["hair"], hair)
+        out["hat"], out["trim"] = gear.put(far, worn), gear.put(far, crest)
+    for material, part, distance, rounding in (
+        ("hat", solid.tip, lambda v, p, m: cone_distance(v, *p), 0.08),
+        ("hat", solid.crown, lambda v, p, m: crown_distance(v, m, *p), None),
+        ("bone", c.horns, lambda v, p, m: soft_min(cone_distance(v.lower, *p), cone_distance(v.upper, *p), 0.05), None),
+        ("bone", c.teeth, lambda v, p, m: cone_distance(v, *p), None),
+        ("bone", c.antennae, lambda v, p, m: cone_distance(v, *p), None),
+        ("trim", c.balls, lambda v, p, m: ellipsoid_distances(v, m)[:, 0], None),
+    ):
+        if len(part.rows):
+            out[material] = _merge(part, out.get(material, far), distance, points, m, rounding)
 
 
 def skin(solid: Solid, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Signed distances (N, P) of the points to the skin alone."""
+    """Signed distances (N, P) of the points to the skin alone, without ears that people do not have."""
     n, parts = len(ELLIPSOIDS), INDEX["beard"] + 1
-    q = torch.bmm(solid.rows, _monomials(x, y, z))
-    return _skin(solid, _ellipsoids(q[:, :parts], q[:, n : n + parts]), q[:, 2 * n :])
+    m = monomials(x, y, z)
+    q = torch.bmm(solid.rows, m)
+    d = to_ellipsoids(q[:, :parts], q[:, n : n + parts])
+    return _front(solid, _skin(solid, d, q[:, 2 * n :]), (x, y, z), m)
 
 
 def _skin(solid: Solid, d: Tensor, bumps: Tensor | None) -> Tensor:
-    """Distances to the skin from those to its ellipsoids and the quadratic forms of its bumps, if they count."""
+    """Distances to human skin from those to its ellipsoids and the quadratic forms of its bumps, if they count."""
     out = soft_min_of_all(d[:, : len(SKIN)], 0.075)
     out = soft_min(out, soft_min_of_all(d[:, len(SKIN) : len(SKIN) + len(NOSE)], 0.03), 0.09)
     if bumps is not None:
@@ -75,31 +119,29 @@ def _skin(solid: Solid, d: Tensor, bumps: Tensor | None) -> Tensor:
     return out
 
 
+def _front(solid: Solid, skin: Tensor, points: _Points, m: Tensor) -> Tensor:
+    """The skin with what changes a face: a block, a muzzle."""
+    c = solid.creature
+    out = _merge(c.block, skin, lambda v, p, m: box_distance(v.centre, v.half, 0.12, *p), points, m, 0.03)
+    out = _merge(c.muzzle, out, lambda v, p, m: ellipsoid_distances(v, m)[:, 0], points, m, 0.16)
+    return out
+
+
+def _creature_skin(solid: Solid, skin: Tensor, points: _Points, m: Tensor) -> Tensor:
+    c = solid.creature
+    out = _front(solid, skin, points, m)
+    out = _merge(c.ear_cones, out, lambda v, p, m: cone_distance(v, *p), points, m, 0.08)
+    out = _merge(c.ear_discs, out, lambda v, p, m: ellipsoid_distances(v, m)[:, 0], points, m, 0.05)
+    return out
+
+
 def bone(solid: Solid, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Signed distances (N, P) of the points to skull, face, jaw and chin alone, which carry the contour of the face."""
     n, parts = len(ELLIPSOIDS), SKIN.index("neck")
-    q = torch.bmm(solid.rows, _monomials(x, y, z))
-    d = _ellipsoids(q[:, :parts], q[:, n : n + parts])
-    return soft_min_of_all(d, 0.075) - _bumps(solid, q[:, 2 * n :])
-
-
-def _monomials(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """The ten monomials (N, 13, P) of a quadratic form, those in x also with |x|, for what stands on both sides."""
-    xx = x * x
-    ax = (xx + ROUNDING).sqrt()
-    return torch.stack([xx, y * y, z * z, y * z, y, z, torch.ones_like(x), x, x * y, x * z, ax, ax * y, ax * z], 1)
-
-
-def _distances(part: Part[Tensor], m: Tensor) -> Tensor:
-    """Distances (M, E, P) to the ellipsoids of a part, of points with the monomials m (N, 13, P)."""
-    q = torch.bmm(part.values, m if len(part.rows) == len(m) else m[part.rows])
-    return _ellipsoids(*q.chunk(2, 1))
-
-
-def _ellipsoids(form: Tensor, squared: Tensor) -> Tensor:
-    """The bound `k0 (k0 - 1) / k1` of the distance to an ellipsoid (Inigo Quilez, "ellipsoid - distance")."""
-    k0, k1 = form.clamp_(min=1e-6).sqrt_(), squared.clamp_(min=1e-6).sqrt_()
-    return ((k0 - 1) * k0).div_(k1)
+    m = monomials(x, y, z)
+    q = torch.bmm(solid.rows, m)
+    d = to_ellipsoids(q[:, :parts], q[:, n : n + parts])
+    return _front(solid, soft_min_of_all(d, 0.075) - _bumps(solid, q[:, 2 * n :]), (x, y, z), m)
 
 
 def _bumps(solid: Solid, form: Tensor) -> Tensor:

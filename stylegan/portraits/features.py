@@ -10,15 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylegan.portraits.coordinates import Parameters
-from stylegan.portraits.palette import bell, colour, cover, lay, pick
-from stylegan.portraits.smooth import centred, mix
+from stylegan.portraits.colours import Colours
+from stylegan.portraits.palette import bell, colour, cover, lay
+from stylegan.portraits.smooth import Parameters, centred, mix
 
 # |x| where a brow begins, and how far outwards it goes.
 BROW_START, BROW_LENGTH = 0.085, 0.385
-
-
-IRIS = ("2c1a10", "4a2c16", "6b4a22", "6d6a35", "4f7048", "4d7388", "6d93b5", "8496a0")
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Place:
     z: Tensor
     ax: Tensor
     front: Tensor
-    w: float
+    w: Tensor
 
 
 def features(p: Parameters) -> Features:
@@ -63,15 +60,20 @@ def features(p: Parameters) -> Features:
     size = 1 + 0.10 * centred(p["eye_size"]) + 0.13 * child
     opening = mix(0.62, 1.12, p["eye_open"]) * (1 - 0.2 * p["teeth"] * happy) * (1 - 0.12 * old) * (1 - 0.08 * male)
     lid = mix(0.85, 1.1, p["eye_lid"])
+    big, hollow = p["big_eyes"], p["eye_style: hollow"]
+    wide = torch.maximum(torch.maximum(p["eye_style: dots"], hollow), 0.7 * big)
+    size = size * (1 + 0.85 * big + 0.25 * hollow)
     nose_y = -0.34 - 0.032 * centred(p["nose_length"]) + 0.07 * child - 0.03 * old
     mouth_y = nose_y - 0.275 - 0.015 * male + 0.025 * child
     lips = (1 - 0.25 * old) * (1 - 0.1 * p["teeth"]) * (1 - 0.15 * male)
     return Features(
-        eye_x=0.270 + 0.018 * centred(p["eye_spacing"]) + 0 * child,
+        eye_x=0.270 + 0.018 * centred(p["eye_spacing"]) + 0.05 * big,
         eye_z=0.615 + 0 * child,
         eye_half=0.112 * size,
-        lid_up=0.060 * size * opening * lid,
-        lid_low=0.038 * size * (0.45 + 0.55 * opening) * (1 - 0.25 * happy * p["teeth"]),
+        lid_up=mix(0.060 * opening * lid, 0.085, wide) * size * (1 + 0.25 * big),
+        lid_low=mix(0.038 * (0.45 + 0.55 * opening) * (1 - 0.25 * happy * p["teeth"]), 0.085, wide)
+        * size
+        * (1 + 0.6 * big),
         tilt=0.12 * centred(p["eye_tilt"]) + 0.05 * (1 - male) - 0.08 * old,
         nose_y=nose_y,
         nose_w=0.105 + 0.032 * centred(p["nose_width"]) + 0.012 * male - 0.018 * child + 0.012 * happy,
@@ -82,7 +84,7 @@ def features(p: Parameters) -> Features:
         lip_up=(0.070 + 0.026 * centred(p["lip_upper"])) * lips,
         lip_low=(0.086 + 0.028 * centred(p["lip_lower"])) * lips,
         gap=p["open"] * (1 - 0.3 * child),
-        brow_y=0.205 + 0.016 * centred(p["brow_height"]) + 0.032 * (p["brow_raise"] - 0.4) - 0.02 * male,
+        brow_y=0.205 + 0.016 * centred(p["brow_height"]) + 0.032 * (p["brow_raise"] - 0.4) - 0.02 * male + 0.07 * big,
         chin_y=-1.03 - 0.055 * centred(p["chin_length"]) - 0.03 * male + 0.10 * child - 0.4 * p["open"],
     )
 
@@ -117,17 +119,19 @@ def brow_curve(p: Parameters, a: Features, ax: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def paint_mouth(
-    p: Parameters, a: Features, at: Place, albedo: Tensor, skin: Tensor, dark: Tensor
+    p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor, dark: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Lips, teeth and the line between the lips; also how much (N, P) of each point is moist lip."""
     x, y, ax, front, w = at.x, at.y, at.ax, at.front, at.w
     upper, inner_up, inner_low, lower = mouth_curves(a, x)
     beyond = (ax - a.mouth_half).clamp(min=0)
     lips = cover(torch.minimum(upper - y, y - lower) - beyond, w * 1.3) * front
+    skin, natural = colours.skin, colours.natural
     rouge = colour(skin, 0.42, 0.07, 0.09) * (0.25 + 1.1 * skin.mean(1, keepdim=True))
-    natural = skin * colour(skin, 0.56, 0.22, 0.23) + colour(skin, 0.030, 0.003, 0.007)
+    lip = skin * colour(skin, 0.56, 0.22, 0.23) + colour(skin, 0.030, 0.003, 0.007)
+    lip = torch.where(natural < 1, skin * 0.45 + (lip - skin * 0.45) * natural, lip)
     made_up = ((p["lip_colour"] - 0.45) / 0.55).clamp(0, 1) * (1 - p["male"]) * (1 - p["child"]) * 0.85
-    albedo = lay(albedo, natural + (rouge - natural) * made_up, 0.92 * lips)
+    albedo = lay(albedo, lip + (rouge - lip) * made_up, 0.92 * lips)
     inside = cover(torch.minimum(inner_up - y, y - inner_low) - 2 * beyond, w) * front * (a.gap / 0.02).clamp(max=1)
     albedo = lay(albedo, colour(skin, 0.055, 0.018, 0.018), inside)
     drop = a.gap * (0.62 + 0.3 * p["teeth"])
@@ -140,15 +144,16 @@ def paint_mouth(
 
 
 def paint_eyes(
-    p: Parameters, a: Features, at: Place, albedo: Tensor, dark: Tensor, light: Tensor
+    p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor, dark: Tensor, light: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Eyeballs, lashes and lids; also how much (N, P) of each point is eyeball, and its catchlight (N, P)."""
+    """Eyeballs, lashes and lids; also how much (N, P) of each point is eyeball, and (2, N, P) the catchlight there and
+    how much it glows in the iris's colour."""
     y, ax, front, w = at.y, at.ax, at.front, at.w
     ux, side = ax - a.eye_x, at.x / ax
     up, low = lid_curves(a, ux)
     out = (ux.abs() - a.eye_half).clamp(min=0)
     eye = cover(torch.minimum(up - y, y - low) - out, w) * front
-    size = 0.056 + 0.12 * (a.eye_half - 0.122)
+    size = (0.056 + 0.12 * (a.eye_half - 0.122)) * (1 + 0.35 * p["big_eyes"])
     gx, gy = 0.032 * (2 * p["gaze_x"] - 1), 0.008 + 0.014 * (2 * p["gaze_y"] - 1)
     dx, dy = ux * side - gx, y - gy
     r = (dx * dx + dy * dy + 1e-6).sqrt()
@@ -157,21 +162,30 @@ def paint_eyes(
     ball = white[..., None].expand(-1, 3, y.shape[1])
     pink = 0.6 * bell(ux + a.eye_half * 0.98, 0.035) + 0.3 * (ux / a.eye_half).abs().clamp(max=1) ** 3
     ball = lay(ball, colour(y, 0.42, 0.22, 0.19), pink)
-    iris = pick(IRIS, p["iris_hue"] ** 1.6) * (0.35 + 0.45 * p["iris_shade"])
     ring = 0.4 + 0.8 * bell(r - 0.6 * size, 0.42 * size) - 0.9 * cover(r - 0.84 * size, 0.02)
-    ball = lay(ball, iris[..., None] * ring[:, None].clamp(min=0.15), cover(size - r, w * 1.2))
-    ball = lay(ball, colour(y, 0.004, 0.004, 0.004), cover(0.44 * size - r, w))
+    ball = lay(ball, colours.iris[..., None] * ring[:, None].clamp(min=0.15), cover(size - r, w * 1.2))
+    slit = p["eye_style: slit"]
+    pupil = torch.where(slit > 0, ((dx / 0.28) ** 2 + (dy / 1.25) ** 2 + 1e-6).sqrt(), r)
+    ball = lay(ball, colour(y, 0.004, 0.004, 0.004), cover(mix(0.44, 0.72, slit) * size - pupil, w))
     # The upper lid and its lashes throw a shadow on the ball.
     ball = ball * (1 - 0.6 * torch.exp((y - up).clamp(max=0) / 0.028))[:, None]
+    human = 1 - p["eye_style: plain"] - p["eye_style: glowing"] - p["eye_style: hollow"] - p["eye_style: dots"]
+    shine = 0 * r
+    if not bool((human > 0).all()):
+        black = p["eye_style: hollow"] + p["eye_style: dots"]
+        plain = colours.iris * (1 - black) + 0.006 * black
+        ball = torch.where((human > 0)[..., None], ball, plain[..., None])
+        shine = p["eye_style: glowing"] + 0.8 * p["eye_style: hollow"] * bell(r, 0.030)
     albedo = lay(albedo, ball, eye)
     along = ux / a.eye_half
     black = colour(y, 0.012, 0.008, 0.007)
     lash = bell(y - up - 0.004, 0.016 + 0.3 * w) * cover(1.10 - along.abs(), 0.2) * front
-    albedo = lay(albedo, black, (lash * (1 + 0.2 * along.clamp(-1, 1)) * (1.0 - 0.2 * p["male"])).clamp(0, 1))
+    lash = (lash * (1 + 0.2 * along.clamp(-1, 1)) * (1.0 - 0.2 * p["male"])).clamp(0, 1)
+    albedo = lay(albedo, black, lash)
     under = bell(y - low + 0.002, 0.009 + 0.3 * w) * cover(1.02 - along.abs(), 0.2) * front
     albedo = lay(albedo, dark * 0.35, (0.55 + 0.2 * along.clamp(-1, 1)) * under)
     crease = bell(y - up - 0.032 - 0.014 * p["eye_lid"], 0.011 + 0.3 * w) * cover(1.2 - along.abs(), 0.5)
     albedo = lay(albedo, dark * 0.8, 0.5 * crease * front)
     hx, hy = gx + 0.024 * light[:, :1], gy + 0.026 * light[:, 1:2]
     glint = bell(((ux * side - hx) ** 2 + (y - hy) ** 2).sqrt(), 0.3 * w + 0.006) * eye
-    return albedo, eye, glint
+    return albedo, eye, torch.stack((1.1 * glint * (1 - p["eye_style: hollow"]), shine * eye))

@@ -14,6 +14,7 @@ from stylegan.common.files import whole_file, write_text
 from stylegan.common.pixels import to_pil
 from stylegan.common.processes import cores, in_processes
 from stylegan.common.progress import progress
+from stylegan.portraits.characters import EXTRAS
 from stylegan.portraits.coordinates import COORDINATES, sample
 from stylegan.portraits.render import render
 from stylegan.portraits.truth import Truth, truth
@@ -23,7 +24,7 @@ _BATCH = 16
 _WORTH_A_PROCESS = 64
 
 
-def draw(count: int, seed: int, resolution: int, folder: Path) -> None:
+def draw(count: int, seed: int, resolution: int, folder: Path, kind: str = "people") -> None:
     """Draw `count` portraits into `folder`: a PNG each, and last of all portraits.json with the truth about them.
 
     Large counts are drawn by one process per core. The folder is made if it is not there.
@@ -32,7 +33,7 @@ def draw(count: int, seed: int, resolution: int, folder: Path) -> None:
         ValueError: if the folder cannot be made.
         OSError: if a file in it cannot be written.
     """
-    points = sample(count, torch.Generator().manual_seed(seed))
+    points = sample(count, torch.Generator().manual_seed(seed), kind)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -43,7 +44,8 @@ def draw(count: int, seed: int, resolution: int, folder: Path) -> None:
         for rows in in_processes(_draw_some, jobs, min(cores(), -(-count // _WORTH_A_PROCESS))):
             table += rows
             advance(len(rows))
-    everything = {"seed": seed, "resolution": resolution, "coordinates": COORDINATES, "portraits": table}
+    names = (COORDINATES + EXTRAS)[: points.shape[1]]
+    everything = {"kind": kind, "seed": seed, "resolution": resolution, "coordinates": names, "portraits": table}
     write_text(folder / "portraits.json", json.dumps(everything))
 
 

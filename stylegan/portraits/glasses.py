@@ -39,12 +39,13 @@ class Glasses:
         return colour.index_copy(0, rows, under + (tint[..., None] - under) * cover[:, None])
 
 
-def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, edge: float) -> Glasses:
+def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, edge: Tensor) -> Glasses:
     """The glasses that the rays from origin (N, 3) along d (3, N, P) meet before their hits at the depths t (N, P);
-    `edge` is how soft their outlines are."""
+    `edge` (N, 1) is how soft their outlines are."""
     rows = shape.p["glasses_on"][:, 0].nonzero()[:, 0]
     p = {name: shape.p[name][rows] for name in ("glasses_shape", "glasses_shade")}
-    origin, d, t, eye_x = origin[rows], d[:, rows], t[rows], shape.features.eye_x[rows]
+    origin, d, t, edge = origin[rows], d[:, rows], t[rows], edge[rows]
+    eye_x = shape.features.eye_x[rows]
     plane = 0.875
     s = (plane - origin[:, 2:]) / d[2]
     x, y = origin[:, :1] + d[0] * s, origin[:, 1:2] + d[1] * s

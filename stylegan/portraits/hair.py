@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylegan.portraits.coordinates import Parameters
+from stylegan.portraits.colours import Colours
 from stylegan.portraits.features import Features, Place, brow_curve, mouth_curves
-from stylegan.portraits.palette import cover, lay, pick
-from stylegan.portraits.smooth import centred, locks, mix, soft_min, waves
-
-HAIR = ("0d0a09", "1f1512", "3a2418", "5a3825", "7a3f22", "8f6238", "b8905a", "d9bd85")
+from stylegan.portraits.palette import cover, lay
+from stylegan.portraits.smooth import Parameters, centred, locks, mix, soft_min, waves
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,6 @@ class Hairline:
     nape: Tensor
     curls: Tensor
     strands: Tensor
-
-
-def hair_colour(p: Parameters, greying: float = 0.92) -> Tensor:
-    """Linear albedo (N, 3) of the hair, at most as far as `greying` on its way to grey with age."""
-    base = pick(HAIR, p["hair_hue"]) * (0.75 + 0.5 * p["hair_shade"])
-    grey = torch.tensor([0.42, 0.41, 0.40], device=base.device) * (0.6 + 0.7 * p["hair_shade"])
-    return base + (grey - base) * p["grey"] * greying
 
 
 def hairline(p: Parameters) -> Hairline:
@@ -83,28 +74,30 @@ def trim(line: Hairline, volume: Tensor, x: Tensor, y: Tensor, z: Tensor, ax: Te
     return -soft_min(-volume, mask * -0.8, 0.07)
 
 
-def paint_whiskers(p: Parameters, a: Features, at: Place, albedo: Tensor) -> tuple[Tensor, Tensor]:
+def paint_whiskers(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> tuple[Tensor, Tensor]:
     """Beard, moustache and stubble; also how much (N, P) of each point they cover."""
     x, y, z, ax = at.x, at.y, at.z, at.ax
     upper, _, _, lower = mouth_curves(a, x)
     beyond = (ax - a.mouth_half).clamp(min=0)
     jaw_line = -0.60 + 0.62 * ((0.42 - z) / 0.42).clamp(min=0)
-    jaw = cover(jaw_line - y, 0.16) * cover(z, 0.08) * cover(y + 1.30, 0.2)
+    jaw = cover(jaw_line - y, 0.16) * cover(z, 0.08) * cover(y + 1.30 + p["long_beard"], 0.2)
     lip = cover(a.nose_y - 0.135 - y, 0.05) * cover(y - lower, 0.1) * cover(a.mouth_half * 1.08 - ax, 0.09) * at.front
     clean = 1 - cover(torch.minimum(upper - y, y - lower) - beyond * 1.5 + 0.005, 0.04)
     grain = 1 + 0.25 * locks(2 * x, y, 2 * z)
     whisk = torch.maximum(jaw * p["beard_full"] * 0.97, lip * p["moustache_full"] * 0.95)
     shade = 0.38 * p["stubble_dark"] * torch.maximum(jaw, lip) * (1 - p["grey"] * 0.6)
     whisk = (torch.maximum(whisk, shade) * clean).clamp(0, 1)
-    return lay(albedo, hair_colour(p)[..., None] * (0.95 * grain)[:, None], whisk), whisk
+    return lay(albedo, colours.whiskers[..., None] * (0.95 * grain)[:, None], whisk), whisk
 
 
-def paint_brows(p: Parameters, a: Features, at: Place, albedo: Tensor) -> Tensor:
+def paint_brows(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> Tensor:
     centre, s = brow_curve(p, a, at.ax)
-    half = (0.021 + 0.025 * p["brow_thickness"] + 0.006 * p["male"]) * (1.1 - 0.6 * s.clamp(0, 1))
+    half = (0.021 + 0.025 * p["brow_thickness"] + 0.006 * p["male"] + 0.04 * (p["brows"] - 1).clamp(min=0)) * (
+        1.1 - 0.6 * s.clamp(0, 1)
+    )
     brow = cover(half - (at.y - centre).abs(), at.w + 0.006) * cover(s, 0.14) * cover(1 - s, 0.2) * at.front
     grain = (1 + 0.1 * waves(3 * at.x, at.y, at.z)).clamp(max=1)
-    return lay(albedo, hair_colour(p, 0.45) * 0.45, brow * (0.84 + 0.13 * p["brow_thickness"]) * grain)
+    return lay(albedo, colours.brows, brow * (0.84 + 0.13 * p["brow_thickness"]) * grain * p["brows"].clamp(max=1))
 
 
 def strands(p: Parameters, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

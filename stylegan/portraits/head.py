@@ -1,21 +1,25 @@
-"""The head as quadrics, so that all parts of all points are one matrix product.
+"""The head: ellipsoids for its parts and Gaussian bumps on its skin, both by quadratic forms (`solids`).
 
-A part is an ellipsoid or a Gaussian bump; both are functions of a quadratic form in the point, that is, linear in its
-ten monomials. Units are decimetres, x to the viewer's right, y up, z towards the viewer, the eyes at y = 0.
+Units are decimetres, x to the viewer's right, y up, z towards the viewer, the eyes at y = 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from stylegan.portraits.coordinates import Parameters
+from stylegan.portraits import solids
+from stylegan.portraits.colours import Colours, colours
+from stylegan.portraits.creature import Creature, creature
 from stylegan.portraits.features import Features, features
 from stylegan.portraits.hair import Hairline, hairline
+from stylegan.portraits.headgear import Crown, Headgear, crown, hat_tip, headgear
 from stylegan.portraits.parts import Part, part
-from stylegan.portraits.smooth import ROUNDING, centred, mix
+from stylegan.portraits.smooth import Parameters, centred, mix
+from stylegan.portraits.solids import Cone
 
 PIVOT = (0.0, -0.6, -0.25)
 
@@ -25,9 +29,6 @@ NOSE = ("bridge", "tip", "wing")
 
 OTHER = ("lid", "ear", "beard", "body", "cap", "curtain")
 
-# Ellipsoids that only some heads have.
-BUN, HAT = ("bun",), ("crown", "brim")
-
 ELLIPSOIDS = SKIN + NOSE + OTHER
 
 INDEX = {name: i for i, name in enumerate(ELLIPSOIDS)}
@@ -36,22 +37,26 @@ INDEX = {name: i for i, name in enumerate(ELLIPSOIDS)}
 @dataclass(frozen=True)
 class Solid:
     """What distances are measured to, of a batch of heads: `rows` (N, 2E+B, 13) turn monomials into quadratic forms,
-    `amplitude` (N, 1, B) weighs the bumps; `bun` (2, 13) and `hat` (4, 13) are such rows of those who have one."""
+    `amplitude` (N, 1, B) weighs the bumps; the others are parts that only some of them have."""
 
     rows: Tensor
     amplitude: Tensor
     hairline: Hairline
     bun: Part[Tensor]
-    hat: Part[Tensor]
+    headgear: Part[Headgear]
+    tip: Part[Cone]
+    crown: Part[Crown]
+    creature: Creature
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A batch of heads: their solids, features, rotations (N, 3, 3) to the world, and parameters."""
+    """A batch of heads: their solids, features, rotations (N, 3, 3) to the world, colours, and parameters."""
 
     solid: Solid
     features: Features
     rotation: Tensor
+    colours: Colours
     p: Parameters
 
 
@@ -67,31 +72,6 @@ def rotation(p: Parameters) -> Tensor:
     rx = stack(one, zero, zero, zero, pitch.cos(), -pitch.sin(), zero, pitch.sin(), pitch.cos())
     rz = stack(roll.cos(), -roll.sin(), zero, roll.sin(), roll.cos(), zero, zero, zero, one)
     return rz @ rx @ ry
-
-
-def _vector(like: Tensor, *xyz: float | Tensor) -> Tensor:
-    return torch.cat([torch.zeros_like(like) + v for v in xyz], 1)
-
-
-def _form(centre: Tensor, matrix: Tensor, mirrored: bool) -> Tensor:
-    """Coefficients (N, 13) of (q-c)' A (q-c) over xx, yy, zz, yz, y, z, 1, x, xy, xz, |x|, |x|y, |x|z; with `mirrored`
-    |x| stands for x."""
-    linear = -2 * (matrix @ centre[..., None])[..., 0]
-    constant = (centre[:, None] @ matrix @ centre[..., None])[:, 0]
-    out = matrix.new_zeros(len(matrix), 13)
-    for i in range(3):
-        out[:, i] = matrix[:, i, i]
-    out[:, 3] = 2 * matrix[:, 1, 2]
-    out[:, 4:6] = linear[:, 1:]
-    out[:, 6:7] = constant
-    k = 10 if mirrored else 7
-    if mirrored:
-        # |x| is rounded off; what that adds to x^2 has to go, or the form turns negative near its centre.
-        out[:, 6] += ROUNDING * matrix[:, 0, 0]
-    out[:, k] = linear[:, 0]
-    out[:, k + 1] = 2 * matrix[:, 0, 1]
-    out[:, k + 2] = 2 * matrix[:, 0, 2]
-    return out
 
 
 def _frame(axis: Tensor) -> Tensor:
@@ -118,43 +98,55 @@ def build(p: Parameters) -> Shape:
         0.04 + 0.13 * (2.5 * p["length"]).clamp(0, 1) + 0.15 * p["curl"] * (p["length"] * 4).clamp(0, 1)
     )
     long = ((p["length"] - 0.1) / 0.9).clamp(0, 1)
-    forms: dict[str, tuple[Tensor, Tensor]] = {}
+    forms: dict[str, Tensor] = {}
 
-    def ellipsoid(
-        name: str, centre: Tensor, radii: Tensor, mirrored: bool = False, frame: Tensor | None = None
-    ) -> None:
-        def matrix(power: int) -> Tensor:
-            m = torch.diag_embed(radii**power)
-            return m if frame is None else frame @ m @ frame.transpose(1, 2)
-
-        forms[name] = (_form(centre, matrix(-2), mirrored), _form(centre, matrix(-4), mirrored))
+    def ellipsoid(name: str, *form: Any) -> None:
+        forms[name] = solids.ellipsoid(*form)
 
     def v(*xyz: float | Tensor) -> Tensor:
-        return _vector(o, *xyz)
+        return solids.vector(o, *xyz)
 
     def to_head(point: Tensor) -> Tensor:
         return ((point - pivot)[:, None] @ turn)[:, 0] + pivot
 
-    ellipsoid("cranium", v(0, 0.27, -0.13), v(0.70 * width, 0.84 * height, 0.89))
+    ball, bald, beard = p["round"], p["bald"], p["beard_full"]
+    # A round head is one ball; jaw and chin withdraw into it.
+    ellipsoid(
+        "cranium",
+        v(0, mix(0.27, -0.04, ball), -0.13),
+        v(mix(0.70 * width, 0.94 * width, ball), mix(0.84 * height, 1.02, ball), 0.89),
+    )
     ellipsoid("face", v(0, -0.33, 0.14), v(0.61 * width, 0.66, 0.585))
     lean = v(-0.38 * torch.ones_like(o), -0.50, 0.62)
-    ellipsoid("jaw", v(0.315 * jaw, -0.69 + 0.04 * child, 0.22), v(0.155, 0.42, 0.22), True, _frame(lean))
-    ellipsoid("chin", v(0, a.chin_y + 0.17, 0.54), v(0.20 * (jaw - 0.04 * (1 - male)), 0.17, 0.165))
+    ellipsoid(
+        "jaw",
+        v(0.315 * jaw, -0.69 + 0.04 * child, 0.22),
+        v(mix(0.155, 0.1, ball), mix(0.42, 0.2, ball), 0.22),
+        True,
+        _frame(lean),
+    )
+    ellipsoid(
+        "chin", v(0, a.chin_y + 0.17 + 0.2 * ball, 0.54 - 0.2 * ball), v(0.20 * (jaw - 0.04 * (1 - male)), 0.17, 0.165)
+    )
     neck = 0.40 + 0.05 * centred(p["neck_width"]) + 0.055 * male - 0.05 * child
     top, bottom = v(0, -0.3, -0.3), to_head(v(0, -2.0, -0.42))
     ellipsoid("neck", (top + bottom) / 2, v(neck, 1.35, neck), False, _frame(top - bottom))
     tip_y = a.tip_y
-    tip_z = 0.845 + 0.02 * male - 0.05 * child
+    # A nose shrinks into the face and grows out of it.
+    nose = p["nose"]
+    small, large = (1 - nose).clamp(min=0), (nose - 1).clamp(min=0)
+    tip_z = 0.845 + 0.02 * male - 0.05 * child - 0.42 * small + 0.10 * large
+    grown = 1 - 0.4 * small + 0.55 * large
     lean = v(0, 0.07 - tip_y, 0.62 - tip_z)
     ellipsoid(
         "bridge",
         v(0, (0.07 + tip_y) / 2, (0.635 + tip_z) / 2),
-        v(0.072 + 0.014 * centred(p["nose_width"]), 0.08 - tip_y / 2, 0.10),
+        v(0.072 + 0.014 * centred(p["nose_width"]), 0.08 - tip_y / 2, 0.10) * (1 - 0.4 * small + 0.25 * large),
         False,
         _frame(lean),
     )
-    ellipsoid("tip", v(0, tip_y, tip_z), v(0.082 + 0.012 * centred(p["nose_width"]), 0.075, 0.09))
-    ellipsoid("wing", v(a.nose_w, a.nose_y - 0.01, 0.78), v(0.06, 0.058, 0.085), True)
+    ellipsoid("tip", v(0, tip_y, tip_z), v(0.082 + 0.012 * centred(p["nose_width"]), 0.075, 0.09) * grown)
+    ellipsoid("wing", v(a.nose_w, a.nose_y - 0.01, 0.78 - 0.42 * small), v(0.06, 0.058, 0.085) * grown, True)
     ellipsoid("lid", v(a.eye_x, 0, a.eye_z), v(a.eye_half * 1.2, a.eye_half * 0.95, 0.100), True)
     lean = v(0.0, 1.0, -0.25)
     out = v(1.0, 0.0, -0.35)
@@ -162,33 +154,36 @@ def build(p: Parameters) -> Shape:
     b = torch.nn.functional.normalize(lean - (lean * frame[:, :, 0]).sum(1, keepdim=True) * frame[:, :, 0], dim=1)
     frame = torch.stack([frame[:, :, 0], b, torch.linalg.cross(frame[:, :, 0], b)], 2)
     # Under long hair the ears are pressed to the head, or they would show through it.
-    ear_x = 0.725 * width - 0.13 * ((p["length"] - 0.15) / 0.3).clamp(0, 1)
+    other_ears = p["ears: large"] + p["ears: cat"] + p["ears: bear"]
+    ear_x = mix(0.725 * width, 0.9 * width, ball) - 0.13 * ((p["length"] - 0.15) / 0.3).clamp(0, 1) * (1 - bald)
+    ear_x = ear_x - 0.3 * other_ears
     ellipsoid("ear", v(ear_x, -0.1, -0.12), v(0.053, 0.25 + 0.03 * old, 0.145), True, frame)
-    beard = p["beard_full"]
+    long_beard = p["long_beard"]
     ellipsoid(
         "beard",
-        v(0, a.chin_y + 0.2 - 0.06 * beard, 0.45),
-        v(0.12 + 0.27 * beard, 0.1 + 0.2 * beard, 0.1 + 0.22 * beard),
+        v(0, a.chin_y + 0.2 - 0.06 * beard - 0.42 * long_beard, 0.45 + 0.05 * long_beard),
+        v(0.12 + 0.27 * beard, 0.1 + 0.2 * beard + 0.5 * long_beard, 0.1 + 0.22 * beard),
     )
     body = v(0, -2.12 + 0.08 * (1 - male), -0.42)
     ellipsoid("body", to_head(body), v(1.45 + 0.3 * male - 0.35 * child, 0.66, 0.62), False, turn.transpose(1, 2))
-    cap = v(0.715 * width + 0.85 * thick, 0.84 * height + 1.0 * thick, 0.90 + 0.75 * thick)
-    ellipsoid("cap", v(0, 0.28 + 0.1 * thick, -0.13), cap)
+    cap = v(
+        mix(0.715 * width, 0.955 * width, ball) + 0.85 * thick,
+        mix(0.84 * height, 1.03, ball) + 1.0 * thick,
+        0.90 + 0.75 * thick,
+    )
+    # On a bald head hair stays inside the skull.
+    hair = 1 - 0.6 * bald
+    ellipsoid("cap", v(0, mix(0.28 + 0.1 * thick, -0.03, ball), -0.13), cap * hair)
     low = -0.35 - 1.9 * long
     ellipsoid(
         "curtain",
         v(0, (0.55 + low) / 2, -0.2),
-        v(0.60 * width + 0.95 * thick + 0.18 * long, (0.55 - low) / 2, 0.55 + 0.1 * long + 0.4 * thick),
+        v(0.60 * width + 0.95 * thick + 0.18 * long + 0.2 * ball, (0.55 - low) / 2, 0.55 + 0.1 * long + 0.4 * thick)
+        * (1 - 0.9 * bald),
     )
     ellipsoid(
         "bun", v(0, mix(0.7, 1.16, p["bun"]), -0.45 + 0.2 * p["hair_part"]), v(0.3, 0.27, 0.3) * (0.3 + 0.7 * p["bun"])
     )
-    tall = 0.04 + 0.2 * p["hat_shape"]
-    ellipsoid("crown", v(0, 0.33, -0.12), v(0.79 * width, 0.86 * height + tall, 0.99))
-    brim = 0.3 * (centred(p["hat_shape"]).abs() * 1.3 - 0.3).clamp(0, 1)
-    front = (1 - p["hat_shape"] * 2).clamp(0, 1)
-    ellipsoid("brim", v(0, 0.46, -0.1 + 0.3 * front), v(0.77 * width + brim * (1 - 0.8 * front), 0.06, 0.97 + brim))
-
     lip_y = a.mouth_y
     bumps: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -213,14 +208,15 @@ def build(p: Parameters) -> Shape:
     bump(0.02 * old + 0.008, v(a.eye_x, -0.135, 0.72), v(0.11, 0.03, 0.2))
     bump(-0.02, v(0.79 * width, -0.08, -0.05), v(0.04, 0.11, 0.06))
 
-    def rows(names: tuple[str, ...]) -> list[Tensor]:
-        return [forms[name][power] for power in (0, 1) for name in names]
-
+    bump_forms = [solids.form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps]
     solid = Solid(
-        torch.stack(rows(ELLIPSOIDS) + [_form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps], 1),
-        torch.cat([b[0] for b in bumps], 1)[:, None],
-        hairline(p),
-        part(p["bun"] > 0, torch.stack(rows(BUN), 1)),
-        part(p["hat_on"] > 0, torch.stack(rows(HAT), 1)),
+        rows=torch.cat([solids.rows_of(*(forms[name] for name in ELLIPSOIDS)), torch.stack(bump_forms, 1)], 1),
+        amplitude=torch.cat([b[0] for b in bumps], 1)[:, None],
+        hairline=hairline(p),
+        bun=part(p["bun"] * (1 - p["bald"]) > 0, forms["bun"]),
+        headgear=headgear(p, width, height),
+        tip=hat_tip(p),
+        crown=crown(p, width, thick),
+        creature=creature(p, a, width, turn, to_head),
     )
-    return Shape(solid, a, turn, p)
+    return Shape(solid, a, turn, colours(p), p)

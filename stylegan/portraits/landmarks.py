@@ -24,7 +24,7 @@ _LASHES = 0.013
 
 
 def frame(shape: Shape) -> Frame:
-    """The oriented square around each face (Karras et al. 2019, appendix C)."""
+    """The oriented square around each face (Karras et al. 2019, appendix C), wider for characters."""
     flat = project(shape, feature_points(shape))
     left, right = flat[:, 19:25].mean(1), flat[:, 25:31].mean(1)
     eyes = (left + right) / 2
@@ -34,7 +34,10 @@ def frame(shape: Shape) -> Frame:
     x = torch.nn.functional.normalize(x, dim=1)
     x = x * torch.maximum(across.norm(dim=1) * 2.0, down.norm(dim=1) * 1.8)[:, None]
     y = torch.stack([x[:, 1], -x[:, 0]], 1)
-    return Frame(eyes + 0.1 * down, torch.stack([x, y], 1), flat)
+    p = shape.p
+    zoom = p["zoom"] + 0.22 * p["tall"]
+    centre = eyes + 0.1 * down + y * -(p["lift"] + 0.30 * p["tall"]) + x * p["shift"]
+    return Frame(centre, torch.stack([x, y], 1) * zoom[..., None], zoom, flat)
 
 
 def feature_points(shape: Shape) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan.portraits.coordinates import Parameters
-from stylegan.portraits.hair import hair_colour, sheen, strands
+from stylegan.portraits.colours import Colours
+from stylegan.portraits.hair import sheen, strands
 from stylegan.portraits.head import Shape
-from stylegan.portraits.palette import HAT, hue, pick
+from stylegan.portraits.palette import cover, hue, lay
 from stylegan.portraits.skin import Paint
+from stylegan.portraits.smooth import Parameters
 
 # How far red, green and blue light wraps around skin: red travels furthest inside it.
 _WRAPS = (0.42, 0.26, 0.20)
@@ -21,7 +22,7 @@ _WRAPS = (0.42, 0.26, 0.20)
 @dataclass(frozen=True)
 class Hit:
     """What rays hit: `points` (3, N, P) in head space, directions `d` (3, N, P) of the rays, surface normals (3, N, P),
-    and `share` (4, N, P) of skin, hair, cloth and hat."""
+    and the `share` (6, N, P) of each of `distance.MATERIALS`."""
 
     points: Tensor
     d: Tensor
@@ -41,17 +42,22 @@ def key_light(shape: Shape) -> Tensor:
 def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) -> Tensor:
     """Linear light (N, 3, P) that leaves the points; `open_sky` and `lit` (N, P) say how much of the sky and of the key
     light reaches them."""
-    p = shape.p
+    p, colours = shape.p, shape.colours
     x, y, z = hit.points
-    ws, wh, _, _ = hit.share
+    ws, wh = hit.share[:2]
     key = key_light(shape)
     halfway = key.T[..., None] - hit.d
     halfway = halfway * (halfway.square().sum(0) + 1e-9).rsqrt()
     facing = _dot(hit.normal, key)
     warm = _warmth(p)
-    key_colour = torch.cat([1 + warm, 1 + 0.2 * warm, 1 - warm], 1) * 1.02
-    hair, locks = hair_colour(p), strands(p, x, y, z)
-    colour = _albedo(p, hit, skin, hair, locks) * _light(shape, hit, skin, key_colour, facing, open_sky, lit)
+    style = _style(p)
+    key_colour = torch.cat([1 + warm, 1 + 0.2 * warm, 1 - warm], 1) * 1.02 * style.key
+    lit = torch.where(style.shadow < 1, 1 - (1 - lit) * style.shadow, lit)
+    open_sky = torch.where(style.shadow < 1, 1 - (1 - open_sky) * style.shadow, open_sky)
+    hair, locks = colours.hair, strands(p, x, y, z)
+    albedo = _albedo(p, colours, hit, skin, locks)
+    light = _light(shape, hit, skin, style, key_colour, facing, open_sky, lit)
+    colour = albedo * light
 
     toward = (hit.normal * halfway).sum(0).clamp(min=0)
     away = 1 + (hit.normal * hit.d).sum(0).clamp(-1, 0)
@@ -60,7 +66,49 @@ def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) ->
     band = sheen(x, z, hit.normal, halfway) * locks**2 * (wh + 0.3 * ws * skin.hair)
     band = band * (1 - 0.6 * p["curl"]) * lit * (facing + 0.35).clamp(0, 1)
     tint = 0.35 * key_colour + 2.0 * hair / (0.25 + hair.mean(1, keepdim=True))
-    return colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * ws)[:, None]
+    colour = colour + band[:, None] * (0.7 * tint)[..., None] + (skin.glow * ws)[:, None]
+    if not bool(p["character"].any()):
+        return colour
+    colour = _polished(p, hit, albedo, colour, toward, open_sky, key_colour)
+    colour = colour + skin.albedo * (2.2 * skin.shine * ws)[:, None]
+    ink = p["outlined"] * ((0.55 - (1 - away)) / 0.3).clamp(0, 1)
+    return colour * (1 - 0.93 * ink)[:, None]
+
+
+def _polished(
+    p: Parameters, hit: Hit, albedo: Tensor, colour: Tensor, toward: Tensor, open_sky: Tensor, key_colour: Tensor
+) -> Tensor:
+    """The colours (N, 3, P) of points, those of metal replaced by what it mirrors: a bright sky, a dark ground."""
+    ws, _, wc, wt = hit.share[:4]
+    helmet = p["headgear: open helmet"] + p["headgear: crested helmet"] + p["headgear: visored helmet"]
+    metal = ws * p["skin_finish: metal"] + wc * p["body: armour"] + wt * (helmet + p["headgear: crown"])
+    if not bool(metal.any()):
+        return colour
+    mirrored = hit.d[1] - 2 * (hit.d * hit.normal).sum(0) * hit.normal[1]
+    sky = 0.30 + 0.95 * torch.sigmoid(7 * (mirrored - 0.1)) + 0.25 * torch.sigmoid(-9 * (mirrored + 0.55))
+    shown = albedo * (sky * (0.35 + 0.65 * open_sky))[:, None] * 1.25
+    shown = shown + (0.8 * toward**40)[:, None] * key_colour[..., None]
+    return colour + (0.75 * (shown - colour)) * metal[:, None]
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How strong (N, 1) key light, sky, rim light and shadows are; all 1 in a studio."""
+
+    key: Tensor
+    sky: Tensor
+    rim: Tensor
+    shadow: Tensor
+
+
+def _style(p: Parameters) -> _Style:
+    flat, even, rim = (p[f"light_style: {name}"] for name in ("flat", "even", "rim"))
+    return _Style(
+        key=1 - flat - 0.75 * even - 0.5 * rim,
+        sky=1 + 1.5 * flat + 1.1 * even - 0.35 * rim,
+        rim=1 - flat - 0.6 * even + 2.5 * rim,
+        shadow=1 - 0.9 * flat - 0.4 * even,
+    )
 
 
 def _across(p: Parameters) -> Tensor:
@@ -76,19 +124,28 @@ def _dot(n: Tensor, v: Tensor) -> Tensor:
 
 
 def _light(
-    shape: Shape, hit: Hit, skin: Paint, key_colour: Tensor, facing: Tensor, open_sky: Tensor, lit: Tensor
+    shape: Shape,
+    hit: Hit,
+    skin: Paint,
+    style: _Style,
+    key_colour: Tensor,
+    facing: Tensor,
+    open_sky: Tensor,
+    lit: Tensor,
 ) -> Tensor:
     """Light (N, 3, P) that falls on the points."""
     p = shape.p
     warm = _warmth(p)
-    sky = hue(p["background_hue"], 0.05, 1.0) * (0.34 + 0.24 * p["light_fill"])
-    rim_colour = torch.cat([1 - warm, torch.ones_like(warm), 1 + warm], 1) * (0.15 + 0.5 * p["light_fill"])
+    sky = hue(p["background_hue"], 0.05, 1.0) * (0.34 + 0.24 * p["light_fill"]) * style.sky
+    rim_colour = torch.cat([1 - warm, torch.ones_like(warm), 1 + warm], 1) * (0.15 + 0.5 * p["light_fill"]) * style.rim
     # The rim light stands behind the head, on the side that the key light leaves dark.
     round_back = torch.tanh(_across(p) * -3) * 2.2
     rim = torch.cat([round_back.sin() * 0.9, torch.full_like(warm, 0.35), round_back.cos() * 0.9], 1)
     rim = (F.normalize(rim, dim=1)[:, None] @ shape.rotation)[:, 0]
     from_rim = (_dot(hit.normal, rim) + 0.05).clamp(min=0) * 0.7 * open_sky
     upwards = 0.72 + 0.28 * hit.normal[1]
+    flat = p["light_style: flat"]
+    upwards = torch.where(flat > 0, 0.85 + 0.06 * hit.normal[1], upwards)
     light = []
     for c, most in enumerate(_WRAPS):
         wrap = most * skin.soft
@@ -99,14 +156,33 @@ def _light(
     return torch.stack(light, 1)
 
 
-def _albedo(p: Parameters, hit: Hit, skin: Paint, hair: Tensor, locks: Tensor) -> Tensor:
+def _albedo(p: Parameters, colours: Colours, hit: Hit, skin: Paint, locks: Tensor) -> Tensor:
     """Colour (N, 3, P) of what is hit: a blend by its shares."""
-    ws, wh, wc, wt = hit.share
-    cloth = hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])
-    knit = 1 + 0.04 * torch.sin(70 * hit.points[1])
-    return (
-        skin.albedo * ws[:, None]
-        + hair[..., None] * (wh * locks)[:, None]
-        + cloth[..., None] * wc[:, None]
-        + pick(HAT, p["hat_hue"])[..., None] * (wt * knit)[:, None]
-    )
+    ws, wh, wc, wt, wb, wd = hit.share
+    knit = 1 + 0.04 * torch.sin(70 * hit.points[1]) * (1 - p["geared"])
+    out = skin.albedo * ws[:, None] + colours.hair[..., None] * (wh * locks)[:, None]
+    if not bool(p["character"].any()):
+        return out + colours.cloth[..., None] * wc[:, None] + colours.hat[..., None] * (wt * knit)[:, None]
+    trim = colours.trim[..., None]
+    cloth = lay(colours.cloth[..., None].expand_as(out), trim, _on_cloth(p, hit.points))
+    hat = lay(colours.hat[..., None] * knit[:, None], trim, _on_hat(p, hit.points))
+    return out + cloth * wc[:, None] + hat * wt[:, None] + colours.bone[..., None] * wb[:, None] + trim * wd[:, None]
+
+
+def _on_hat(p: Parameters, points: Tensor) -> Tensor:
+    """How much (N, P) of headgear has the colour of trimmings: bands, badges, jewels and dots."""
+    x, y, z = points
+    hats = p["headgear: pointed hat"] + p["headgear: brimmed hat"]
+    band = hats * cover(y - 0.52, 0.03) * cover(0.68 - y, 0.03)
+    badge = p["headgear: cap"] * cover(0.17 - (x * x + (y - 0.76) ** 2).sqrt(), 0.03) * cover(z, 0.1)
+    dots = p["headgear: bandana"] * cover(torch.sin(17 * x) * torch.sin(17 * y + 1) - 0.45, 0.3)
+    jewels = p["headgear: crown"] * cover(0.055 - ((x.abs() % 0.36 - 0.18) ** 2 + (y - 0.58) ** 2).sqrt(), 0.02)
+    rim = p["headgear: open helmet"] * cover(0.07 - (y - 0.30).abs(), 0.02)
+    return (band + badge + dots + jewels + rim).clamp(0, 1)
+
+
+def _on_cloth(p: Parameters, points: Tensor) -> Tensor:
+    """How much (N, P) of the clothes has the colour of trimmings: a tunic's neckline and middle."""
+    x, y, _ = points
+    neckline = cover(0.62 - (0.8 * x * x + (y + 1.45) ** 2 + 1e-6).sqrt(), 0.03)
+    return p["body: tunic"] * torch.maximum(neckline, cover(0.07 - x.abs(), 0.02))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-HAT = ("2b3350", "7a2f2f", "c9b28a", "3f5a45", "3a3a3e", "b5533c", "5a7fa0", "d9d2c5")
-
 
 def to_linear(srgb: Tensor) -> Tensor:
     """sRGB in [0, 1] to linear light (gamma 2.2, close enough for paint)."""
@@ -43,7 +41,7 @@ def colour(like: Tensor, red: float, green: float, blue: float) -> Tensor:
     return torch.tensor([[red, green, blue]], device=like.device)
 
 
-def cover(d: Tensor, width: float) -> Tensor:
+def cover(d: Tensor, width: float | Tensor) -> Tensor:
     """How far (0 to 1) the signed depth `d` is inside an edge that is `width` wide."""
     return (d / width + 0.5).clamp(0, 1)
 

@@ -22,9 +22,9 @@ class Part(Generic[_Batch]):
     rows: Tensor
     values: _Batch
 
-    def of(self, points: Tensor) -> Tensor:
-        """The rows of some points (..., N, P) that belong to portraits with the part: (..., M, P)."""
-        return points if len(self.rows) == len(self.slot) else points.index_select(-2, self.rows)
+    def of(self, whole: Tensor) -> Tensor:
+        """The rows of something (N, ...) that belong to portraits with the part: (M, ...)."""
+        return whole if len(self.rows) == len(self.slot) else whole.index_select(0, self.rows)
 
     def put(self, whole: Tensor, changed: Tensor) -> Tensor:
         """`whole` (N, P) with `changed` (M, P) in the rows of the portraits that have the part."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from stylegan.portraits.background import background
 from stylegan.portraits.blocks import pack
 from stylegan.portraits.coordinates import check, check_resolution, decode
-from stylegan.portraits.distance import evaluate
+from stylegan.portraits.distance import MATERIALS, evaluate
 from stylegan.portraits.glasses import glasses
 from stylegan.portraits.head import Shape, build
 from stylegan.portraits.landmarks import frame
@@ -22,6 +22,8 @@ from stylegan.portraits.trace import Traced, approach, at_rays, march, occlusion
 
 # Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
 _RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (1024, 1.125))
+# Rays that are held at a time, by about 150 bytes each.
+_HELD_ON_CPU, _HELD_ON_GPU = 2**18, 2**24
 # Sides that the coarse grids of `approach` divide.
 _MULTIPLE = 8
 # How far outside the traced surface an outline lies, in decimetres: what skin and hair add to it.
@@ -42,7 +44,7 @@ def render(u: Tensor, resolution: int = 128) -> Tensor:
     side = _rays(resolution)
     # Memory is bounded by the rays that are held at a time; small tensors, as of the shapes, cost calls rather than
     # arithmetic, so that many portraits are set up together.
-    group = max(1, min(256, (2**24 if u.is_cuda else 2**18) // side**2))
+    group = max(1, (_HELD_ON_GPU if u.is_cuda else _HELD_ON_CPU) // side**2)
     with torch.no_grad():
         parts = [_reduced(_draw(u[i : i + group], side), resolution) for i in range(0, len(u), group)]
     return torch.cat(parts) if parts else u.new_zeros(0, 3, resolution, resolution)
@@ -64,16 +66,18 @@ def _draw(u: Tensor, side: int) -> Tensor:
     """Pictures (N, 3, side, side) of a few portraits."""
     shape = build(decode(u))
     view = frame(shape)
-    pixel = 2.7 / side
+    pixel = 2.7 / side * view.zoom
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
-    thin = max(pixel / 2 - _SKIRT, 0)
+    thin = (pixel / 2 - _SKIRT).clamp(min=0)
     start = approach(shape.solid, shape.rotation, view, side)
     traced = march(shape.solid, shape.rotation, view, start, side, thin)
-    edge = min(max(pixel, _SHARPEST), _SOFTEST)
+    edge = pixel.clamp(_SHARPEST, _SOFTEST)
     worn = glasses(shape, traced.origin, traced.d, traced.depth, edge)
-    picture = _develop(worn.over(background(shape.p, side))).transpose(0, 1).flatten(1)
+    picture = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
     reach = pixel / 2 + _SKIRT
-    cover = ((reach + thin - traced.left) / (0.8 * pixel if thin > 0 else pixel)).clamp(0, 1)
+    # A ray that comes nearer than a fifth of its width has arrived.
+    cover = ((reach + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)).clamp(0, 1)
+    cover = cover * (1 - 0.4 * shape.p["skin_finish: ghost"])
     hits = cover > 0
     key = key_light(shape)
     surface = _surfaces(shape, traced, hits, thin)
@@ -91,9 +95,9 @@ def _draw(u: Tensor, side: int) -> Tensor:
     return picture.view(3, len(u), side, side).transpose(0, 1)
 
 
-def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: float) -> Tensor:
-    """What the rays hit: (10, N, P), position, normal, and shares of skin, hair, cloth and hat; 0 where nothing."""
-    out = traced.d.new_zeros(10, *hits.shape)
+def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor) -> Tensor:
+    """What the rays hit: (12, N, P), position, normal, and the shares of `MATERIALS`; 0 where nothing."""
+    out = traced.d.new_zeros(6 + len(MATERIALS), *hits.shape)
     h = 0.006
     for few in pack(hits).slices():
         solid = select(shape.solid, few.owner)
@@ -104,22 +108,26 @@ def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: float) -> Tensor
         steps = ((x + h, y, z), (x, y + h, z), (x, y, z + h))
         normal = torch.stack([evaluate(solid, *step).nearest() - nearest for step in steps])
         normal = normal * (normal.square().sum(0) + 1e-12).rsqrt()
-        points = points + d * (thin / (normal * d).sum(0).clamp(max=-0.3))
+        points = points + d * (thin[few.owner] / (normal * d).sum(0).clamp(max=-0.3))
         # Cloth stands back a little, so that a neck does not fray into its collar.
-        distances = [here.skin, here.hair, here.cloth - 0.03, *(() if here.hat is None else (here.hat,))]
-        share = torch.softmax(torch.stack(distances) * (-1 / 0.012), 0)
-        out.flatten(1)[: 6 + len(share), few.flat] = torch.cat([points, normal, share])
+        here.of["cloth"] -= 0.03
+        share = torch.softmax(torch.stack(list(here.of.values())) * (-1 / 0.012), 0)
+        rows = list(range(6)) + [6 + MATERIALS.index(name) for name in here.of]
+        out.flatten(1)[torch.tensor(rows, device=out.device)[:, None, None], few.flat] = torch.cat(
+            [points, normal, share]
+        )
     return out
 
 
-def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: float) -> Tensor:
-    """The skin's paint (7, N * P) as `Paint` packs it, asked for only where there is skin."""
-    out = surface.new_zeros(7, hits.numel())
+def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: Tensor) -> Tensor:
+    """The skin's paint (8, N * P) as `Paint` packs it, asked for only where there is skin."""
+    out = surface.new_zeros(8, hits.numel())
     # Hair and cloth let light in as far as skin does.
     out[6] = 1
     for few in pack(hits & (surface[6] > 1e-3)).slices():
-        x, y, z = surface[:3].flatten(1)[:, few.flat]
-        out[:, few.flat] = paint(select(shape, few.owner), x, y, z, key[few.owner], edge).packed()
+        one = select(shape, few.owner)
+        points = surface[:3].flatten(1)[:, few.flat]
+        out[:, few.flat] = paint(one.p, one.features, one.colours, points, key[few.owner], edge[few.owner]).packed()
     return out
 
 

@@ -1,4 +1,4 @@
-"""Skin: its colour by the Monk scale, blush, freckles and wrinkles, and the features painted on it."""
+"""Skin: blush, freckles and wrinkles, the features painted on it, and what characters have instead."""
 
 from __future__ import annotations
 
@@ -7,89 +7,144 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stylegan.portraits.coordinates import Parameters
+from stylegan.portraits.colours import Colours
 from stylegan.portraits.features import Features, Place, paint_eyes, paint_mouth
 from stylegan.portraits.hair import paint_brows, paint_whiskers
-from stylegan.portraits.head import Shape
-from stylegan.portraits.palette import bell, blend, colour, cover, lay, palette, to_linear
-from stylegan.portraits.smooth import mix, soft_abs, waves
-
-MONK_TONES = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
+from stylegan.portraits.palette import bell, colour, cover, lay
+from stylegan.portraits.smooth import Parameters, locks, mix, soft_abs, waves
 
 
 @dataclass(frozen=True)
 class Paint:
-    """Per point: `albedo` (N, 3, P) in linear light; `gloss` (N, P), strength of the highlight; `glow` (N, P), light
-    added after shading (the eye's catchlight); `hair` (N, P) and `soft` (N, P), how much of it is hair and skin."""
+    """Paint per point: `albedo` (N, 3, P) in linear light; `gloss` (N, P), strength of the highlight; `glow` (N, P),
+    light added after shading (the eye's catchlight); `hair` (N, P) and `soft` (N, P), how much of it is hair and skin;
+    `shine` (N, P), how much of the albedo shines by itself."""
 
     albedo: Tensor
     gloss: Tensor
     glow: Tensor
     hair: Tensor
     soft: Tensor
+    shine: Tensor
 
     def packed(self) -> Tensor:
-        """All of it as (7, N, P)."""
-        return torch.cat([self.albedo.transpose(0, 1), torch.stack([self.gloss, self.glow, self.hair, self.soft])])
+        """All of it as (8, N, P)."""
+        rest = torch.stack([self.gloss, self.glow, self.hair, self.soft, self.shine])
+        return torch.cat([self.albedo.transpose(0, 1), rest])
 
     @staticmethod
     def of(packed: Tensor) -> Paint:
-        """What `packed` gave, from (7, N, P)."""
+        """What `packed` gave, from (8, N, P)."""
         return Paint(packed[:3].transpose(0, 1), *packed[3:])
 
 
-def tone_index(p: Parameters) -> Tensor:
-    """Monk tone (N,) from 0 to 9."""
-    return (p["tone"][:, 0] * 10).floor().long().clamp(0, 9)
+def paint(p: Parameters, a: Features, colours: Colours, points: Tensor, light: Tensor, edge: Tensor) -> Paint:
+    """Paint skin and what belongs to it at points (3, N, P) of heads with parameters `p` and features `a`.
 
-
-def skin_colour(p: Parameters) -> Tensor:
-    """Linear albedo (N, 3) of the Monk tone (Monk Skin Tone scale, Google 2022).
-
-    The swatches are colours of skin in a picture, where a camera has exposed for the face; the darkest of them, taken
-    as albedo under one light for all, would be charcoal. They are lifted and warmed towards what a portrait shows.
-    A tone's middle has the colour of its swatch. From middle to middle the colour goes evenly, as the eye sees it:
-    people are of all tones between, and a network can follow.
+    `light` (N, 3) is the direction to the key light in head space, `edge` (N, 1) how soft the outlines of features are.
     """
-    swatch = palette(MONK_TONES, p["tone"])
-    dark = torch.exp(swatch.mean(dim=1, keepdim=True) / -0.06)
-    warmth = torch.tensor([0.60, 0.04, -0.36], device=swatch.device)
-    seen = (swatch * (1 + 3.4 * dark) * (1 + dark * warmth)) ** (1 / 2.2)
-    last = len(MONK_TONES) - 1
-    return to_linear(blend(seen, (p["tone"] * len(MONK_TONES) - 0.5) / last))
-
-
-def paint(shape: Shape, x: Tensor, y: Tensor, z: Tensor, light: Tensor, edge: float) -> Paint:
-    """Paint skin and what belongs to it at the points (x, y, z), each (N, P); `light` (N, 3) is the direction to the
-    key light in head space and `edge` how soft the outlines of features are."""
-    p, a = shape.p, shape.features
+    x, y, z = points
     at = Place(x, y, z, soft_abs(x), cover(z - 0.42, 0.12), edge)
-    skin = skin_colour(p)
-    dark = skin * colour(skin, 0.50, 0.36, 0.33)
+    skin = colours.skin
+    dark = skin * tinted(colours, 0.50, 0.36, 0.33)
     nose = bell(x, 0.11) * bell(y - a.nose_y, 0.1) * cover(z - 0.7, 0.2)
-    albedo = _complexion(p, a, at, skin, dark, nose)
-    albedo, whisk = paint_whiskers(p, a, at, albedo)
-    albedo, wet = paint_mouth(p, a, at, albedo, skin, dark)
+    albedo = _complexion(p, a, colours, at, dark, nose)
+    albedo = _finish(p, at, albedo)
+    albedo, whisk = paint_whiskers(p, a, colours, at, albedo)
+    albedo, wet = paint_mouth(p, a, colours, at, albedo, dark)
     nostril = bell(at.ax - a.nose_w * 0.58, 0.030) * bell(y - a.nose_y + 0.082, 0.016) * cover(z - 0.7, 0.05)
-    albedo = lay(albedo, dark * 0.3, 0.85 * nostril)
-    albedo = paint_brows(p, a, at, albedo)
-    albedo, eye, glint = paint_eyes(p, a, at, albedo, dark, light)
+    albedo = lay(albedo, dark * 0.3, 0.85 * nostril * p["nose"].clamp(max=1))
+    albedo = _snout(p, a, at, albedo)
+    albedo = paint_brows(p, a, colours, at, albedo)
+    albedo = _marks(p, a, colours, at, albedo)
+    albedo, eye, (glint, shine) = paint_eyes(p, a, colours, at, albedo, dark, light)
+    albedo, worn = _patches(p, a, colours, at, albedo)
     # What skin mirrors looks the stronger the less it scatters; a camera that exposes for the face evens that out.
     matt = 0.35 + 0.65 * (skin.mean(1, keepdim=True) / 0.35).clamp(max=1)
     gloss = (0.14 + 0.08 * nose + 0.25 * wet - 0.06 * eye - 0.12 * whisk) * matt
-    return Paint(albedo, gloss.clamp(min=0), 1.1 * glint, whisk, 1 - eye.clamp(max=0.7))
+    hard = p["skin_finish: metal"] + p["skin_finish: stone"] + p["skin_finish: cloth"] + p["skin_finish: fur"]
+    soft = (1 - eye.clamp(max=0.7)) * (1 - hard)
+    bare = 1 - worn
+    shine = (shine * bare).clamp(min=0) + 0.12 * p["skin_finish: ghost"]
+    return Paint(albedo, gloss.clamp(min=0) * bare, glint * bare, whisk, soft, shine)
 
 
-def _complexion(p: Parameters, a: Features, at: Place, skin: Tensor, dark: Tensor, nose: Tensor) -> Tensor:
+def tinted(colours: Colours, red: float, green: float, blue: float) -> Tensor:
+    """What multiplies skin (N, 3): a warm colour for human skin, a grey one for another."""
+    warm = colour(colours.skin, red, green, blue)
+    grey = (red + green + blue) / 3
+    return torch.where(colours.natural < 1, grey + (warm - grey) * colours.natural, warm)
+
+
+def _finish(p: Parameters, at: Place, albedo: Tensor) -> Tensor:
+    """The grain (N, 3, P) of stone, fur and cloth."""
+    stone, fur, cloth = (p[f"skin_finish: {name}"] for name in ("stone", "fur", "cloth"))
+    if not bool((stone + fur + cloth).any()):
+        return albedo
+    x, y, z = at.x, at.y, at.z
+    grain = 1 + stone * (0.22 * waves(1.3 * x, 1.3 * y, 1.3 * z) + 0.12 * waves(3.7 * x, 3.7 * y, 3.7 * z))
+    grain = (
+        grain
+        + fur * (0.10 * locks(3 * x, 4 * y, 3 * z) + 0.14 * waves(2.9 * x, 1.6 * y, 2.9 * z))
+        + cloth * (0.16 * torch.sin(45 * x) * torch.sin(45 * y) - 0.1)
+    )
+    return albedo * grain.clamp(0.3, 1.6)[:, None]
+
+
+def _snout(p: Parameters, a: Features, at: Place, albedo: Tensor) -> Tensor:
+    """The dark tip of a muzzle, and the hole where a skull has no nose."""
+    hole = p["eye_style: hollow"] * (1 - p["nose"]).clamp(0, 1)
+    if not bool((p["muzzle"] + hole).any()):
+        return albedo
+    tip = cover(0.15 - ((at.x / 1.2) ** 2 + (1.5 * (at.y - a.nose_y + 0.06)) ** 2).sqrt(), 0.03) * cover(
+        at.z - 0.9, 0.1
+    )
+    wide = 0.09 * (a.nose_y + 0.14 - at.y) / 0.22
+    pit = cover(torch.minimum(wide - at.ax, at.y - a.nose_y + 0.10), 0.02) * at.front
+    black = colour(at.y, 0.012, 0.010, 0.010)
+    return lay(albedo, black, (tip * p["muzzle"]).clamp(0, 1) + (pit * hole).clamp(0, 1))
+
+
+def _marks(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> Tensor:
+    """War paint and a mask around the eyes, in the colour of trimmings."""
+    stripes, band, mask = p["marks: stripes"], p["marks: band"], p["eyewear: mask"]
+    if not bool((stripes + band + mask).any()):
+        return albedo
+    y, ax = at.y, at.ax
+    slanted = torch.sin(34 * (y + 0.5 * ax)) * cover(ax - 0.22, 0.06) * cover(-0.10 - y, 0.05) * cover(y + 0.62, 0.05)
+    alpha = stripes * cover(slanted - 0.15, 0.3) + band * cover(0.055 - (y + 0.22).abs(), at.w)
+    round_eyes = 0.20 - ((0.9 * (ax - a.eye_x)) ** 2 + (y - 0.01) ** 2 + 1e-6).sqrt()
+    bridge = torch.minimum(0.085 - (y - 0.02).abs(), 0.66 - ax)
+    alpha = torch.maximum(alpha, mask * cover(torch.maximum(round_eyes, bridge), at.w))
+    return lay(albedo, colours.trim, 0.95 * alpha * at.front)
+
+
+def _patches(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> tuple[Tensor, Tensor]:
+    """Eye patches and scarves before the face; also how much (N, P) of each point they hide."""
+    side, scarf = p["eyewear: right patch"] - p["eyewear: left patch"], p["eyewear: scarf"]
+    if not bool((side.abs() + scarf).any()):
+        return albedo, torch.zeros_like(at.x)
+    x, y = at.x * side, at.y
+    round_eye = 0.175 - ((x - a.eye_x) ** 2 + (1.1 * (y - 0.01)) ** 2 + 1e-6).sqrt()
+    strap = 0.022 - (y - 0.10 - 0.42 * (a.eye_x - x)).abs()
+    patch = cover(torch.maximum(round_eye, strap), at.w) * side.abs() * cover(at.z - 0.1, 0.2)
+    below = cover(a.nose_y + 0.20 - 0.12 * at.ax - y, at.w) * scarf * cover(at.z + 0.25, 0.1)
+    black = colour(y, 0.012, 0.011, 0.012)
+    albedo = lay(lay(albedo, black, patch), colours.trim, below * cover(y + 1.25, 0.05))
+    return albedo, torch.maximum(patch, below)
+
+
+def _complexion(p: Parameters, a: Features, colours: Colours, at: Place, dark: Tensor, nose: Tensor) -> Tensor:
     """Skin (N, 3, P) with its blush, freckles, shaded sockets and wrinkles."""
     x, y, ax, front = at.x, at.y, at.ax, at.front
     n, count = x.shape
-    base = colour(skin, 0.012, 0.007, 0.005) + skin * colour(skin, 0.95, 0.81, 0.73)
+    skin, natural = colours.skin, colours.natural
+    base = colour(skin, 0.012, 0.007, 0.005) + skin * tinted(colours, 0.95, 0.81, 0.73)
     albedo = base[..., None].expand(n, 3, count).contiguous()
     red = skin * colour(skin, 1.0, 0.62, 0.60)
     cheek = bell(ax - 0.38, 0.17) * bell(y + 0.33, 0.15) * front
     ear = cover(ax - 0.70, 0.08) * bell(y + 0.08, 0.3)
-    albedo = lay(albedo, red, (0.34 * cheek + 0.28 * nose + 0.4 * ear).clamp(max=0.7))
+    albedo = lay(albedo, red, ((0.34 * cheek + 0.28 * nose + 0.4 * ear) * natural).clamp(max=0.7))
     speck = (waves(2.3 * x + 1, 2.3 * y, 2.3 * at.z) - 0.45).clamp(0, 0.5) * 2
     freckled = ((p["freckles"] - 0.7) / 0.3).clamp(0, 1)
     albedo = lay(albedo, dark, 0.35 * freckled * speck * bell(y + 0.22, 0.2) * front)

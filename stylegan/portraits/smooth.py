@@ -5,8 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# What the coordinates of N portraits mean, each (N, 1).
+Parameters = dict[str, Tensor]
+
 # |x| is rounded off within about its square root of x = 0.
 ROUNDING = 4e-4
+
+
+def ramp(x: Tensor, low: float, high: float) -> Tensor:
+    """0 up to `low`, 1 from `high` on, smooth between them."""
+    x = ((x - low) / (high - low)).clamp(0, 1)
+    return x * x * (3 - 2 * x)
 
 
 def mix(a: float | Tensor, b: float | Tensor, t: Tensor) -> Tensor:

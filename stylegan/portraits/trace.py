@@ -45,7 +45,7 @@ def approach(solid: Solid, rotation: Tensor, view: Frame, side: int) -> Tensor:
         coarse = side // stride
         origin, d = rays(rotation, view, coarse)
         t = _enlarged(t, coarse)
-        reach = 2.0 * _HALF / coarse
+        reach = 2.0 * _HALF / coarse * view.zoom
         for _ in range(steps):
             x, y, z = (origin[:, i : i + 1] + d[i] * t for i in range(3))
             t = (t + (evaluate(solid, x, y, z, False).nearest() - reach).clamp_(min=0)).clamp_(max=_FAR)
@@ -57,8 +57,8 @@ def _enlarged(t: Tensor, side: int) -> Tensor:
     return F.interpolate(t.view(-1, 1, old, old), size=(side, side), mode="nearest").flatten(1)
 
 
-def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thin: float) -> Traced:
-    """Trace every ray from the depths t (N, P) on; all surfaces are moved inwards by `thin`.
+def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thin: Tensor) -> Traced:
+    """Trace every ray from the depths t (N, P) on; all surfaces are moved inwards by `thin` (N, 1).
 
     Near a surface the steps are those of the secant method, which grazing rays need.
     """
@@ -66,10 +66,10 @@ def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thi
     t = t.clone()
     best, left = t.clone(), torch.full_like(t, 9.0)
     todo = t < _FAR
-    enough = 0.35 * _HALF / side
+    enough = 0.35 * _HALF / side * view.zoom
     for steps, fine in _STEPS:
         for few in pack(todo).slices():
-            _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin)
+            _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin[few.owner])
         todo = todo & (left > enough) & (t < _FAR)
     return Traced(origin, d, best, left)
 
@@ -82,7 +82,7 @@ def _march(
     state: tuple[Tensor, Tensor, Tensor],
     steps: int,
     fine: bool,
-    thin: float,
+    thin: Tensor,
 ) -> None:
     o, v = origin[few.owner], d.flatten(1)[:, few.flat]
     t, best, left = (whole.view(-1)[few.flat] for whole in state)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylegan.portraits.camera import to_pixels
-from stylegan.portraits.coordinates import Parameters, check, check_resolution, decode
+from stylegan.portraits.characters import TABLE
+from stylegan.portraits.colours import tone_index
+from stylegan.portraits.coordinates import COORDINATES, check, check_resolution, decode
 from stylegan.portraits.head import build
 from stylegan.portraits.landmarks import frame, jaw_contour
-from stylegan.portraits.skin import tone_index
+from stylegan.portraits.smooth import Parameters
+from stylegan.portraits.words import describe
 
 _GROUP = 256
 # Attributes that are read off the decoded parameters as they are.
@@ -52,7 +56,9 @@ class Truth:
         pitch: degrees; positive when it looks down.
         roll: degrees that are left after the picture was framed; positive counterclockwise.
         attributes: `age` in years, `glasses` and `hat` as booleans; the others are strengths from 0 to 1, `gaze_x`
-            and `gaze_y` from left to right and from low to high.
+            and `gaze_y` from left to right and from low to high. Of portraits with 128 coordinates also `character` as
+            a boolean and, as words, what was chosen of each kind of part: `headgear`, `ears`, `horns` and so on.
+        words: the portrait in a few words, as `describe` gives them.
     """
 
     landmarks: Tensor
@@ -60,7 +66,8 @@ class Truth:
     yaw: float
     pitch: float
     roll: float
-    attributes: dict[str, float | bool]
+    attributes: dict[str, float | bool | str]
+    words: str
 
 
 def truth(u: Tensor, resolution: int = 128) -> list[Truth]:
@@ -83,16 +90,25 @@ def _facts(u: Tensor, resolution: int) -> list[Truth]:
     tilt = torch.atan2(view.axes[:, 0, 1], view.axes[:, 0, 0])
     angles = torch.stack([p["yaw_rad"][:, 0], p["pitch_rad"][:, 0], p["roll_rad"][:, 0] - tilt], 1) * (180 / math.pi)
     tones = (tone_index(p) + 1).tolist()
-    attributes = _attributes(p)
+    attributes, words = _attributes(p, u), describe(u)
     return [
-        Truth(landmarks[i], tones[i], yaw, pitch, roll, attributes[i])
+        Truth(landmarks[i], tones[i], yaw, pitch, roll, attributes[i], words[i])
         for i, (yaw, pitch, roll) in enumerate(angles.tolist())
     ]
 
 
-def _attributes(p: Parameters) -> list[dict[str, float | bool]]:
-    columns: dict[str, list[float] | list[bool]] = {name: p[key][:, 0].tolist() for name, key in _PLAIN.items()}
+def _attributes(p: Parameters, u: Tensor) -> list[dict[str, float | bool | str]]:
+    columns: dict[str, list[Any]] = {name: p[key][:, 0].tolist() for name, key in _PLAIN.items()}
     columns["age"] = (4 + 76 * p["age"][:, 0]).tolist()
     columns["glasses"] = (p["glasses_on"][:, 0] > 0).tolist()
     columns["hat"] = (p["hat_on"][:, 0] > 0).tolist()
+    if u.shape[1] > len(COORDINATES):
+        columns["character"] = (p["character"][:, 0] > 0).tolist()
+        for row in TABLE:
+            if row.kind == "choice":
+                chosen = torch.cat([p[f"{row.name}: {name}"] for name in row.names[1:]], 1)
+                index = torch.where(chosen.amax(1) > 0, chosen.argmax(1) + 1, 0)
+                columns[row.name] = [row.names[i] for i in index.tolist()]
+            elif row.kind == "switch" and not row.name.endswith("_own") and row.name != "character":
+                columns[row.name] = (p[row.name][:, 0] > 0).tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

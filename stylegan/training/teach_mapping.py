@@ -19,12 +19,10 @@ from stylegan.common.progress import progress as progress_bar
 from stylegan.networks.layers import FullyConnectedLayer
 from stylegan.networks.stylegan2 import Generator
 from stylegan.portraits.camera import to_pixels
-from stylegan.portraits.coordinates import decode
-from stylegan.portraits.hair import hair_colour
+from stylegan.portraits.coordinates import decode, meaning
 from stylegan.portraits.head import build
 from stylegan.portraits.landmarks import frame, jaw_contour
-from stylegan.portraits.palette import HAT, hue, pick
-from stylegan.portraits.skin import skin_colour
+from stylegan.portraits.palette import hue
 from stylegan.training.networks import centre_styles, new_generator, weights_from
 from stylegan.training.options import TrainingOptions
 from stylegan.training.pairs import coordinates_of
@@ -44,21 +42,20 @@ def _describe_few(u: Tensor) -> Tensor:
     p = decode(u)
     shape = build(p)
     view = frame(shape)
-    hair = _as_seen(hair_colour(p))
-    hat = _as_seen(pick(HAT, p["hat_hue"]))
+    hair, hat = _as_seen(shape.colours.hair), _as_seen(shape.colours.hat)
     colours = [
-        _as_seen(skin_colour(p)),
+        _as_seen(shape.colours.skin),
         hair,
         hair * p["length"],
         hair * p["beard_full"],
         hat * p["hat_on"],
-        _as_seen(hue(p["cloth_hue"], 0.6, 0.25 + 0.65 * p["cloth_shade"])),
+        _as_seen(shape.colours.cloth),
         _as_seen(hue(p["background_hue"], 0.5, 0.18 + 0.7 * p["background_shade"])),
     ]
     light = (p["light_side"] - 0.5) * 2.1
     landmarks = torch.cat([jaw_contour(shape), view.features], 1)
     places = to_pixels(view, landmarks, 128).flatten(1)
-    return torch.cat([*p.values(), *colours, light.sin(), light.cos(), places], 1)
+    return torch.cat([*meaning(u).values(), *colours, light.sin(), light.cos(), places], 1)
 
 
 def _as_seen(linear: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from PIL import Image
 from stylegan import portraits
 from stylegan.common.grid import grid
 from stylegan.portraits.__main__ import main
+from stylegan.portraits.colours import skin_colour
 from stylegan.portraits.coordinates import decode
 from stylegan.portraits.distance import evaluate
 from stylegan.portraits.head import build
-from stylegan.portraits.skin import skin_colour
 
 _PREDICTOR = Path("/usr/share/dlib/shape_predictor_68_face_landmarks.dat")
 _SWITCHES = ("tone", "glasses", "hat")
