@@ -1,11 +1,13 @@
 """The published search against the bounded one, on portraits that the generator has never seen and on our sprites.
 
 What a user gets is an 8-bit picture, so that is measured: clamped, rounded, made small again. Beside it stand whether
-dlib's detector takes it for a face, and how likely its styles are under the generator. "radius" is the root mean
-square of the gaussianised styles in the generator's own deviations (1 for its own images); "mean style" the Mahalanobis
-distance, by dimension, of the mean of the styles of one image to the generator's distribution (1 for its own images,
-below it for styles that cancel out); "spread" how far the styles of one image lie apart (0 for its own images, 1 if
-unrelated), and GEOCROSS the same as PULSE measures it, of the styles.
+dlib's detector takes it for a face, and how likely its styles are under the generator:
+
+- radius: root mean square of the gaussianised styles, in the generator's own deviations (1 for its own images);
+- mean style: Mahalanobis distance, by dimension, of the mean of an image's styles to the generator's distribution
+  (about 1 for its own images; 13 for one point of the sphere drawn at random, for W fills few of its dimensions);
+- spread: how far the gaussianised styles of one image lie apart (0 for its own images, 1 if unrelated);
+- GEOCROSS: the same as PULSE measures it, of the styles after the leaky ReLU.
 
     python -m benchmarks.methods --count 50
 """
