@@ -1,9 +1,12 @@
 """Loads damaged checkpoints and holds the loader to its promise: a network, or `CheckpointError` in one sentence.
 
     python -m benchmarks.fuzz_checkpoints --count 100000
+    python -m benchmarks.fuzz_checkpoints --structured --count 50000
 
 Every input is one of the sample files with a few bytes changed, cut, moved or swapped for others; half of the changes
-are aimed at the parts that are not weights. Ends with 1 and the seed of the input if anything else came out.
+are aimed at the parts that are not weights. With --structured, inputs are composed of valid parts instead, by
+`structured_files`, and held to limits of time and memory. Ends with 1 and the seed of the input if anything else came
+out.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from pathlib import Path
 import torch
 
 import stylegan
+from benchmarks import structured_fuzz
 from benchmarks.environment import describe
 from stylegan.checkpoints.loading import Which
 
@@ -158,10 +162,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--structured", action="store_true", help="compose files of valid parts, with limits")
+    parser.add_argument("--write", type=Path, help="write the structured file of this seed, and load nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(describe(), flush=True)
+    if arguments.write is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            data, which = structured_fuzz.content(arguments.seed, structured_fuzz.writers(Path(folder)))
+        arguments.write.write_bytes(data)
+        print(f"{arguments.write}: {len(data)} bytes, for {which}")
+        return 0
     begun, outcomes = time.perf_counter(), Counter[str]()
+    if arguments.structured:
+        faults: list[str] = []
+        for start in range(0, arguments.count, 5000):
+            found = structured_fuzz.fuzz(min(5000, arguments.count - start), arguments.seed + start)
+            outcomes, faults = outcomes + found[0], faults + found[1]
+            print(*found[1], sep="\n", end="\n" if found[1] else "")
+            print(f"{sum(outcomes.values())} inputs, {dict(outcomes)}, {time.perf_counter() - begun:.0f} s", flush=True)
+        return 1 if faults else 0
     for start in range(0, arguments.count, 1000):
         outcomes += fuzz(min(1000, arguments.count - start), arguments.seed + start)
         if (start // 1000) % 10 == 9 or start + 1000 >= arguments.count:

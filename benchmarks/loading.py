@@ -32,14 +32,14 @@ path, what = Path(sys.argv[1]), sys.argv[2]
 peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 # What is loaded once whatever the file.
 stylegan.load(sys.argv[3])
-before, begun = peak(), time.perf_counter()
+before, begun = peak(), time.process_time()
 held = stylegan.load(path) if what == "stylegan.load" else torch.load(path, weights_only=True)
-print(time.perf_counter() - begun, 1024 * (peak() - before))
+print(time.process_time() - begun, 1024 * (peak() - before))
 """
 
 
 def measure(path: Path, what: str, small: Path) -> tuple[float, float]:
-    """Seconds and bytes of one loading; `what` is "stylegan.load" or "torch.load"."""
+    """Seconds of computing and bytes of one loading; `what` is "stylegan.load" or "torch.load"."""
     command = [sys.executable, "-c", _MEASURE, str(path), what, str(small)]
     seconds, grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(seconds), float(grown)

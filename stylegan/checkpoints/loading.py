@@ -27,7 +27,7 @@ Which = Literal["G_ema", "G", "D"]
 
 # What training keeps in its folder.
 _NEWEST = "generator.safetensors"
-_SENSELESS = "is built in a way that makes no sense"
+SENSELESS = "is built in a way that makes no sense"
 _FORMATS = (
     "a safetensors file of `stylegan.save`, a StyleGAN2 pickle of NVIDIA's, a checkpoint of rosinality's"
     " stylegan2-pytorch, or PULSE's files"
@@ -120,7 +120,7 @@ def read(path: Path, which: Which = "G_ema") -> Reading:
         raise
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         # No file is known to come here; the fuzzers count it as a fault. But a caller was promised a CheckpointError.
-        raise CheckpointError(f"{shown(path)} {_SENSELESS} ({type(error).__name__}); fetch it again.") from error
+        raise CheckpointError(f"{shown(path)} {SENSELESS} ({type(error).__name__}); fetch it again.") from error
     is_discriminator = isinstance(reading.network, Discriminator)
     if is_discriminator != (which == "D"):
         held, asked = ("discriminator", "generator") if is_discriminator else ("generator", "discriminator")

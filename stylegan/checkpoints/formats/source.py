@@ -115,12 +115,13 @@ class Source:
 
 def open_file(path: Path) -> BinaryIO:
     """A file opened for reading, if it is a regular file; CheckpointError if it is a pipe, device, socket or folder."""
-    # A pipe would wait for somebody to write, also one that took the file's place a moment ago.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    if stat.S_ISREG(os.stat(path).st_mode):
+        # O_NONBLOCK: a pipe that took the file's place a moment ago would wait for somebody to write.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            return os.fdopen(handle, "rb")
         os.close(handle)
-        raise CheckpointError(f"{shown(path)} is not a regular file; give a checkpoint's file.")
-    return os.fdopen(handle, "rb")
+    raise CheckpointError(f"{shown(path)} is not a regular file; give a checkpoint's file.")
 
 
 def printable(text: str, longest: int = 100) -> str:
@@ -177,7 +178,7 @@ class StoredTensor:
         if extent < count or self.offset + extent > storage.count:
             self.source.damaged("a tensor reaches beyond its data")
         item = ITEM_SIZES[storage.dtype]
-        raw = torch.empty(extent * item, dtype=torch.uint8)
+        raw = _bytes(extent * item)
         self.source.read_into(storage.start + self.offset * item, raw)
         return raw.view(_TORCH_TYPES[storage.dtype]).as_strided(self.shape, self.stride)
 
@@ -205,7 +206,7 @@ class StoredArray:
         if not self.dtype:
             self.source.damaged("an array has no data")
         swap, name = self.dtype[0] == ">", self.dtype[1:]
-        raw = torch.empty(numel(self.shape) * ITEM_SIZES[name], dtype=torch.uint8)
+        raw = _bytes(numel(self.shape) * ITEM_SIZES[name])
         if isinstance(self.data, bytes):
             raw.copy_(torch.frombuffer(bytearray(self.data), dtype=torch.uint8) if self.data else raw)
         else:
@@ -216,6 +217,14 @@ class StoredArray:
         if self.fortran:
             return values.reshape(self.shape[::-1]).permute(tuple(reversed(range(len(self.shape)))))
         return values.reshape(self.shape)
+
+
+def _bytes(count: int) -> Tensor:
+    try:
+        return torch.empty(count, dtype=torch.uint8)
+    except RuntimeError as error:
+        # How torch says that there is no memory.
+        raise MemoryError from error
 
 
 def numel(shape: Sequence[int]) -> int:

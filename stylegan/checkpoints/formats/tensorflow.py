@@ -264,9 +264,9 @@ def _filter(options: dict[str, Any]) -> dict[str, Any]:
     row = options.get("resample_kernel")
     if row is None:
         return {}
-    if type(row) not in (list, tuple) or not all(type(tap) in (int, float) for tap in row[: _MAX_TAPS + 1]):
+    if type(row) not in (list, tuple) or len(row) > _MAX_TAPS or any(type(tap) not in (int, float) for tap in row):
         raise ValueError(f"resample_kernel is {describe(row)}")
-    return filter_option(row[: _MAX_TAPS + 1])
+    return filter_option(row)
 
 
 def _architecture(entries: dict[str, Entry], skip: str, image: str, sizes: list[int]) -> str:

@@ -1,6 +1,7 @@
 """Pickles of NVIDIA's PyTorch repositories."""
 
 import pickle
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import stylegan
+from benchmarks import structured_trees
 from benchmarks.loading import measure
 from stylegan import CheckpointError, Discriminator
 from stylegan.checkpoints.loading import read
@@ -187,3 +189,22 @@ def test_a_1024_px_file_is_held_in_memory_once(tmp_path: Path) -> None:
     assert size > 100_000_000
     _, grown = measure(tmp_path / "large.pkl", "stylegan.load", tmp_path / "small.pkl")
     assert 0.5 * size < grown < 1.5 * size
+
+
+def test_a_generator_alone_stands_for_both(tmp_path: Path) -> None:
+    original = _awake(Generator(8, 0, 8, 16, synthesis_kwargs=SMALL))
+    for name in ("G", "G_ema"):
+        write_nvidia(tmp_path / "n.pkl", {name: original})
+        for which in ("G", "G_ema"):
+            assert torch.equal(stylegan.load(tmp_path / "n.pkl", which).mapping.fc0.weight, original.mapping.fc0.weight)
+
+
+def test_a_network_without_a_dictionary_around_it(tmp_path: Path) -> None:
+    generator = _awake(Generator(8, 0, 8, 16, synthesis_kwargs=SMALL))
+    judge = _awake(Discriminator(0, 16, **SMALL))
+    for network, which in ((generator, "G_ema"), (judge, "D")):
+        write_nvidia(tmp_path / "n.pkl", {"G_ema": network})
+        tree = structured_trees.parse((tmp_path / "n.pkl").read_bytes())["G_ema"]
+        (tmp_path / "n.pkl").write_bytes(structured_trees.Writer(random.Random(0)).write(tree))
+        weights = stylegan.load(tmp_path / "n.pkl", which).state_dict()
+        assert all(torch.equal(weights[name], tensor) for name, tensor in network.state_dict().items())

@@ -188,3 +188,28 @@ def test_an_option_that_is_not_supported_is_named(tmp_path: Path, monkeypatch: p
     _pickle(tmp_path / "n.pkl", (state, None, state), monkeypatch)
     with pytest.raises(CheckpointError, match="nonlinearity is relu"):
         stylegan.load(tmp_path / "n.pkl")
+
+
+@pytest.mark.parametrize("parts", ["Gs", "G, Gs", "D, Gs", "G, D", "D"])
+def test_fewer_than_three_networks(parts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    G, Gs = (_awake(Generator(8, 0, 8, 16, synthesis_kwargs=SMALL)) for _ in range(2))
+    D = _awake(Discriminator(0, 16, **SMALL))
+    states = {"G": _generator(G), "Gs": _generator(Gs), "D": _discriminator(D)}
+    names = parts.split(", ")
+    _pickle(tmp_path / "n.pkl", tuple(states[name] for name in names), monkeypatch)
+    if len(names) == 1:
+        # Not in a tuple, as scripts of the time saved it.
+        content = (tmp_path / "n.pkl").read_bytes()
+        assert content.endswith((b"\x85.", b"\x85\x94."))
+        (tmp_path / "n.pkl").write_bytes(content.removesuffix(b".").removesuffix(b"\x94").removesuffix(b"\x85") + b".")
+    for which, wanted in (("G_ema", ("Gs", "G")), ("G", ("G", "Gs"))):
+        name = next((name for name in wanted if name in names), None)
+        if name is None:
+            with pytest.raises(CheckpointError, match=f"holds no network {which}; .* it has D"):
+                stylegan.load(tmp_path / "n.pkl", which)
+        else:
+            expected = (G if name == "G" else Gs).mapping.fc0.weight
+            assert torch.equal(stylegan.load(tmp_path / "n.pkl", which).mapping.fc0.weight, expected)
+    if "D" in names:
+        assert torch.equal(stylegan.load(tmp_path / "n.pkl", "D").b4.out.weight, D.b4.out.weight)
