@@ -92,7 +92,10 @@ def _fit_command(typer: Any) -> Any:
         half: Annotated[bool, option("--half", help="Store the weights in float16.")] = False,
         overwrite: Annotated[bool, option("--overwrite", help="Replace a file of this program.")] = False,
     ) -> int:
-        """Writes a generator with PULSE's gaussian fit in its file, so that no search has to compute it."""
+        """Writes a generator together with PULSE's gaussian fit.
+
+        No search with that file has to compute the fit.
+        """
         return _fit(generator, output, samples, half, overwrite)
 
     return fit

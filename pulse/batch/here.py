@@ -51,7 +51,8 @@ class Report:
             done = len(self.written) + len(self.skipped)
             console.warn(f"{done} are done; not begun: {named([path.name for path in self.left])}.")
         if self.interrupted:
-            console.warn("Interrupted: what was found so far is written.")
+            found = "what was found so far is written" if self.written else "nothing was found yet"
+            console.warn(f"Interrupted: {found}.")
             return ending.exit_code() or 130
         return 2 if self.failures else 0
 
@@ -179,7 +180,7 @@ def _search_one(
     report.written.append(job.output)
     report.interrupted = result.interrupted
     if keep_rows:
-        report.rows.extend(rows_of(result, [console.printable(job.source.name)]))
+        report.rows.extend(rows_of(result, [console.printable(job.source.name)], [notes]))
     say_found(job.output, result, 0)
     for note in notes:
         console.warn(f"{job.source}: {note}")
@@ -213,6 +214,7 @@ def _counted(steps: int, on_steps: Callable[[float], object], check: Callable[[]
 def _row_of_file(
     job: Job, image: Any, text: dict[str, str], G: Any, options: SearchOptions, target: TargetOptions
 ) -> SheetRow:
+    notes: list[str] = []
     small = pictures.read_target(
         job.source,
         G.img_resolution,
@@ -220,8 +222,17 @@ def _row_of_file(
         framing=target.framing,
         background=target.background,
         kernel=options.kernel,
+        notes=notes,
     )
     h, w = small.shape[-2:]
     made_small = downsample(image, size=(h, w), kernel=options.kernel)
-    title = console.printable(job.source.name)
-    return SheetRow(title, small[0], image[0], made_small[0], float(text["loss"]), text["reached"] == "true")
+    return SheetRow(
+        console.printable(job.source.name),
+        small[0],
+        image[0],
+        made_small[0],
+        float(text["loss"]),
+        text["reached"] == "true",
+        text.get("verdict", ""),
+        notes,
+    )

@@ -146,7 +146,7 @@ def members_of(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path]
                 f"{printable(path.name)} ({'a link that leads nowhere' if path.is_symlink() else 'unusable'})"
             )
         elif not wanted(path):
-            others.append(f"{printable(path.name)} (by its name {_kind(path)})")
+            others.append(f"{printable(path.name)} ({_kind(path)})")
         else:
             files.append(path)
     return files, others
@@ -258,7 +258,7 @@ def _is_picture(path: Path) -> bool:
 def _kind(path: Path) -> str:
     if path.suffix.lower() in (".svg", ".svgz"):
         return "a drawing, not pixels"
-    return "not asked for" if _is_picture(path) else "no picture"
+    return "another kind of picture" if _is_picture(path) else "no picture, by its name"
 
 
 def _digest(value: Any) -> str:

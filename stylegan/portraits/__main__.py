@@ -11,7 +11,11 @@ from stylegan.portraits.files import draw
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 2 after one sentence on stderr, or 130 after Ctrl-C."""
+    """Run the command; returns the exit code as `stylegan.common.console.guarded` does."""
+    return console.guarded(lambda: _run(arguments), whole_process=arguments is None)
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m stylegan.portraits", description=__doc__)
     parser.add_argument("--count", type=int, default=16, help="how many portraits (default: 16)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the PNGs and portraits.json")
@@ -19,17 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resolution", type=int, default=128, help="pixels along a side (default: 128)")
     parser.add_argument("--kind", choices=KINDS, default="people", help="whom to draw (default: people)")
     options = parser.parse_args(arguments)
-    try:
-        check_resolution(options.resolution)
-        if options.count < 1:
-            raise ValueError(f"The number of portraits is {options.count}; give one or more.")
-        if not 0 <= options.seed < 2**63:
-            raise ValueError(f"The seed is {options.seed}; give a whole number from 0 to 2^63 - 1.")
-        draw(options.count, options.seed, options.resolution, options.output, options.kind)
-    except (ValueError, OSError) as error:
-        return console.fail(str(error))
-    except KeyboardInterrupt:
-        return 130
+    check_resolution(options.resolution)
+    if options.count < 1:
+        raise ValueError(f"The number of portraits is {options.count}; give one or more.")
+    if not 0 <= options.seed < 2**63:
+        raise ValueError(f"The seed is {options.seed}; give a whole number from 0 to 2^63 - 1.")
+    draw(options.count, options.seed, options.resolution, options.output, options.kind)
     return 0
 
 
