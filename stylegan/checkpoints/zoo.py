@@ -20,6 +20,8 @@ class Model:
         licence: of the weights.
         url: where it is fetched from; None for what is in the box.
         file: in the package, for what is in the box.
+        sha256: of the file, 64 hexadecimal digits; what is fetched must have it. None where it is not known; then the
+            first fetch is believed, and later ones must be the same file.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Model:
     licence: str
     url: str | None = None
     file: str = ""
+    sha256: str | None = None
 
     def here(self) -> Path | None:
         """Its file, if it need not be fetched."""
@@ -45,7 +48,8 @@ def _official(file: str, resolution: int, megabytes: int) -> Model:
     return Model(name, resolution, megabytes, _NVIDIA, f"{_OFFICIAL}{file}")
 
 
-# Sizes of the official files, computed from their networks: two generators and a discriminator in float32.
+# Sizes of the official files, computed from their networks: two generators and a discriminator in float32. No
+# checksum of theirs is known for certain, so none is pinned.
 _TRANSFER = "transfer-learning-source-nets/"
 MODELS = (
     Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
@@ -98,6 +102,7 @@ def path_of(name: str) -> Path | None:
     from stylegan.checkpoints import fetch
 
     if model is None or model.url is None:
-        return fetch.fetch(name, announce=f"Fetching {name}")
+        return fetch.fetch(name, announce=f"Fetching {fetch.shown_url(name)}")
     size = f"{model.resolution} px, about {model.megabytes} MB"
-    return fetch.fetch(model.url, announce=f"Fetching {model.name}: {size}, {model.licence}; from {model.url}")
+    announce = f"Fetching {model.name}: {size}, {model.licence}; from {model.url}"
+    return fetch.fetch(model.url, announce=announce, sha256=model.sha256)
