@@ -38,7 +38,7 @@ DIRECTORY = 1_000_000
 # Bytes of a network that need not be in the file: noise maps and the average style, which are made up if they lack.
 # Noise maps at 2048 px take 43 MB.
 MADE_UP = 64_000_000
-# Width of a layer, latent or label, and pixels of a side.
+# Width of a layer, latent or label, and pixels of a side. No network comes near them, and raising them has no effect.
 WIDTH = 65_536
 RESOLUTION = 4096
 

@@ -21,6 +21,8 @@ import torch
 from safetensors.torch import save
 
 import stylegan
+from stylegan import CheckpointError
+from stylegan.checkpoints.formats import budget
 from tests.stylegan.checkpoints.hostile_files import (
     DATA,
     DTYPE,
@@ -291,6 +293,15 @@ def test_no_file_takes_time_or_memory(kind: Callable[[], dict[str, bytes]], tmp_
             assert grown < 4 * len(content) + 64_000_000, (what, grown)
     finally:
         reader.close()
+
+
+def test_a_limit_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = (DATA / "nvidia_ada_64.pkl").read_bytes()
+    (tmp_path / "x.pkl").write_bytes(good[:-1] + text("more") + b"](" + b"N" * 400_000 + b"es.")
+    with pytest.raises(CheckpointError, match=r"more work than .* SECURITY\.md"):
+        stylegan.load(tmp_path / "x.pkl")
+    monkeypatch.setattr(budget, "WORK", 10_000_000)
+    assert stylegan.load(tmp_path / "x.pkl").img_resolution == 64
 
 
 def test_a_long_file_is_not_refused_for_its_length(tmp_path: Path) -> None:
