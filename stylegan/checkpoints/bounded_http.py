@@ -61,7 +61,7 @@ class TryAgainError(Exception):
 
 
 class TooMuchError(Exception):
-    """The server sent more than an answer needs."""
+    """The server sent more than an answer needs; the text says what, and the URL is its subject."""
 
 
 @dataclass
@@ -90,7 +90,7 @@ class _CountedSocket(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("too slow")
         if self._allowance.bytes <= 0:
-            raise TooMuchError
+            raise TooMuchError("goes on after the end of its file")
         self._sock.settimeout(min(left, self._allowance.idle))
         count = self._raw.readinto(memoryview(buffer)[: self._allowance.bytes])
         self._allowance.bytes -= count or 0

@@ -205,9 +205,7 @@ def _download(
             return
         except TooMuchError as error:
             _forget(part)
-            raise CheckpointError(
-                f"{shown_url(url)} goes on after the end of its file; {_ELSEWHERE}, if you trust it."
-            ) from error
+            raise CheckpointError(f"{shown_url(url)} {error}; {_ELSEWHERE}, if you trust it.") from error
         except TryAgainError as error:
             after = cache_entry.size_of(part)
             failures = 1 if after >= before + _FURTHER else failures + 1
@@ -286,7 +284,7 @@ def _copy(
         position += len(chunk)
         advance(len(chunk))
         if position > limits.largest:
-            raise TooMuchError
+            raise TooMuchError(f"is larger than {megabytes(limits.largest)}, the most that is fetched")
         if time.monotonic() > mark + limits.slow_seconds:
             if position < marked + limits.slow_bytes:
                 raise TryAgainError(f"{position - marked} bytes came in {limits.slow_seconds:g} s")
