@@ -112,11 +112,11 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         with open_plain(path) as file:
-            data = file.read(_LONGEST_RECORD + 1)
+            data = file.read(_LONGEST_RECORD)
     except FileNotFoundError:
         return {}
     try:
-        value = json.loads(data) if len(data) <= _LONGEST_RECORD else None
+        value = json.loads(data)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(value, dict) or not value:

@@ -102,12 +102,25 @@ def test_the_headers_of_a_proxy_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert server.sent < 12 << 20
 
 
+@pytest.mark.parametrize("proxy", ["http://", "http://[", "socks5://127.0.0.1:9", "http://a..b:9"])
+def test_a_proxy_that_is_none(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    refused("https://example.org/net.pkl", "no connection|no network", allow_loopback_http=False)
+
+
 @pytest.mark.parametrize(
     "head", [b"", OK, OK + b"A: ", CHUNKED, OK + b"Content-Length: 1000000\r\n\r\n", REDIRECT + b"A: "]
 )
 def test_a_byte_at_a_time_has_an_end(head: bytes) -> None:
     with HostileServer(dripping(head)) as server:
         refused(server.url, "was not fetched within 1 s", attempts=100)
+
+
+def test_headers_have_a_time_of_their_own() -> None:
+    limits = Limits(head_seconds=0.3)
+    with HostileServer(dripping(OK + b"A: ")) as server:
+        refused(server.url, "the connection stalled, 2 times in a row", limits=limits)
 
 
 def test_silence_lasts_no_longer_than_the_whole_fetch_may() -> None:
@@ -225,6 +238,7 @@ def test_bodies_that_are_refused(head: bytes, sentence: str, cache: Path) -> Non
         b"https://a:x/",
         b"https://" + b"a" * 300 + b"/",
         b"https://[::1%25]/",
+        b"https://[v1.a:b]/",
         b"https:///x",
         b"https://\xff\xfe/",
         b"https://a/" + b"x" * 20_000,
