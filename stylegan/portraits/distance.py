@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylegan.portraits.hair import trim
 from stylegan.portraits.head import ELLIPSOIDS, INDEX, NOSE, SKIN, Solid
-from stylegan.portraits.headgear import crown_distance, headgear_distance
+from stylegan.portraits.headgear import crown_distance, hat_distance, helmet_distance
 from stylegan.portraits.parts import Part
 from stylegan.portraits.smooth import soft_min, soft_min_of_all
 from stylegan.portraits.solids import box_distance, cone_distance, ellipsoid_distances, monomials, to_ellipsoids
@@ -81,12 +81,14 @@ def _dress(solid: Solid, out: dict[str, Tensor], points: _Points, m: Tensor) -> 
     c = solid.creature
     out["cloth"] = _merge(c.shoulders, out["cloth"], lambda v, p, m: ellipsoid_distances(v, m).amin(1), points, m, 0.04)
     far = torch.full_like(points[0], _FAR)
-    gear = solid.headgear
-    if len(gear.rows):
-        x, y, z = (gear.of(axis) for axis in points)
-        worn, crest, hair = headgear_distance(gear.values, gear.of(m), x, y, z, gear.of(out["hair"]))
-        out["hair"] = gear.put(out["hair"], hair)
-        out["hat"], out["trim"] = gear.put(far, worn), gear.put(far, crest)
+    hats, helmets = solid.hats, solid.helmets
+    if len(hats.rows):
+        worn, hair = hat_distance(hats.values, *(hats.of(c) for c in (m, *points, out["hair"])))
+        out["hair"], out["hat"] = hats.put(out["hair"], hair), hats.put(far, worn)
+    if len(helmets.rows):
+        worn, crest, hair = helmet_distance(helmets.values, *(helmets.of(c) for c in (m, *points, out["hair"])))
+        out["hair"], out["hat"] = helmets.put(out["hair"], hair), helmets.put(out.get("hat", far), worn)
+        out["trim"] = helmets.put(far, crest)
     for material, part, distance, rounding in (
         ("hat", solid.tip, lambda v, p, m: cone_distance(v, *p), 0.08),
         ("hat", solid.crown, lambda v, p, m: crown_distance(v, m, *p), None),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.colours import Colours
+from stylegan.portraits.detail import bristles, fibres, lip_lines
 from stylegan.portraits.palette import bell, colour, cover, lay
 from stylegan.portraits.smooth import Parameters, centred, mix
 
@@ -44,7 +45,7 @@ class Features:
 @dataclass(frozen=True)
 class Place:
     """The points (N, P) to be painted: `ax` is |x| made smooth at 0, `front` 1 on the face and 0 behind the ears, `w`
-    the softest edge that a pixel can show."""
+    (N, 1) how soft the edges of paint are and `pixel` (N, 1) the size of a pixel."""
 
     x: Tensor
     y: Tensor
@@ -52,6 +53,7 @@ class Place:
     ax: Tensor
     front: Tensor
     w: Tensor
+    pixel: Tensor
 
 
 def features(p: Parameters) -> Features:
@@ -140,7 +142,8 @@ def paint_mouth(
     shaded = gaps * (1 - 0.5 * (ax / a.mouth_half) ** 2)
     albedo = lay(albedo, colour(skin, 0.74, 0.70, 0.64)[..., None] * shaded[:, None], biting * 0.95)
     seam = bell(y - (inner_up + inner_low) / 2, 0.011 + 0.35 * w) * cover(a.mouth_half * 1.04 - ax, 0.05) * front
-    return lay(albedo, dark * 0.5, 0.75 * seam * (1 - inside)), lips * (1 - inside)
+    lined = 1 + 0.10 * lip_lines(x, y, at.pixel) * lips * (1 - inside)
+    return lay(albedo, dark * 0.5, 0.75 * seam * (1 - inside)) * lined[:, None], lips * (1 - inside)
 
 
 def paint_eyes(
@@ -163,7 +166,8 @@ def paint_eyes(
     pink = 0.6 * bell(ux + a.eye_half * 0.98, 0.035) + 0.3 * (ux / a.eye_half).abs().clamp(max=1) ** 3
     ball = lay(ball, colour(y, 0.42, 0.22, 0.19), pink)
     ring = 0.4 + 0.8 * bell(r - 0.6 * size, 0.42 * size) - 0.9 * cover(r - 0.84 * size, 0.02)
-    ball = lay(ball, colours.iris[..., None] * ring[:, None].clamp(min=0.15), cover(size - r, w * 1.2))
+    ring = ring.clamp(min=0.15) * (1 + 0.35 * fibres(dx, dy, at.pixel))
+    ball = lay(ball, colours.iris[..., None] * ring[:, None], cover(size - r, w * 1.2))
     slit = p["eye_style: slit"]
     pupil = torch.where(slit > 0, ((dx / 0.28) ** 2 + (dy / 1.25) ** 2 + 1e-6).sqrt(), r)
     ball = lay(ball, colour(y, 0.004, 0.004, 0.004), cover(mix(0.44, 0.72, slit) * size - pupil, w))
@@ -181,7 +185,7 @@ def paint_eyes(
     black = colour(y, 0.012, 0.008, 0.007)
     lash = bell(y - up - 0.004, 0.016 + 0.3 * w) * cover(1.10 - along.abs(), 0.2) * front
     lash = (lash * (1 + 0.2 * along.clamp(-1, 1)) * (1.0 - 0.2 * p["male"])).clamp(0, 1)
-    albedo = lay(albedo, black, lash)
+    albedo = lay(albedo, black, (lash * (1 + 0.3 * bristles(2 * at.x, y, -along * side, at.pixel))).clamp(0, 1))
     under = bell(y - low + 0.002, 0.009 + 0.3 * w) * cover(1.02 - along.abs(), 0.2) * front
     albedo = lay(albedo, dark * 0.35, (0.55 + 0.2 * along.clamp(-1, 1)) * under)
     crease = bell(y - up - 0.032 - 0.014 * p["eye_lid"], 0.011 + 0.3 * w) * cover(1.2 - along.abs(), 0.5)

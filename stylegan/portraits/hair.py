@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.colours import Colours
+from stylegan.portraits.detail import bristles
 from stylegan.portraits.features import Features, Place, brow_curve, mouth_curves
 from stylegan.portraits.palette import cover, lay
 from stylegan.portraits.smooth import Parameters, centred, locks, mix, soft_min, waves
@@ -83,7 +84,8 @@ def paint_whiskers(p: Parameters, a: Features, colours: Colours, at: Place, albe
     jaw = cover(jaw_line - y, 0.16) * cover(z, 0.08) * cover(y + 1.30 + p["long_beard"], 0.2)
     lip = cover(a.nose_y - 0.135 - y, 0.05) * cover(y - lower, 0.1) * cover(a.mouth_half * 1.08 - ax, 0.09) * at.front
     clean = 1 - cover(torch.minimum(upper - y, y - lower) - beyond * 1.5 + 0.005, 0.04)
-    grain = 1 + 0.25 * locks(2 * x, y, 2 * z)
+    hairs = bristles(x, y, 0.35 * x, at.pixel)
+    grain = 1 + 0.25 * locks(2 * x, y, 2 * z) + 0.5 * hairs
     whisk = torch.maximum(jaw * p["beard_full"] * 0.97, lip * p["moustache_full"] * 0.95)
     shade = 0.38 * p["stubble_dark"] * torch.maximum(jaw, lip) * (1 - p["grey"] * 0.6)
     whisk = (torch.maximum(whisk, shade) * clean).clamp(0, 1)
@@ -91,13 +93,15 @@ def paint_whiskers(p: Parameters, a: Features, colours: Colours, at: Place, albe
 
 
 def paint_brows(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> Tensor:
+    """Lay brows over the skin (N, 3, P)."""
     centre, s = brow_curve(p, a, at.ax)
-    half = (0.021 + 0.025 * p["brow_thickness"] + 0.006 * p["male"] + 0.04 * (p["brows"] - 1).clamp(min=0)) * (
-        1.1 - 0.6 * s.clamp(0, 1)
-    )
+    half = 0.021 + 0.025 * p["brow_thickness"] + 0.006 * p["male"] + 0.04 * (p["brows"] - 1).clamp(min=0)
+    hairs = bristles(at.ax, at.y, -0.5 - 0.6 * s, at.pixel)
+    half = half * (1.1 - 0.6 * s.clamp(0, 1)) + 0.010 * hairs
     brow = cover(half - (at.y - centre).abs(), at.w + 0.006) * cover(s, 0.14) * cover(1 - s, 0.2) * at.front
-    grain = (1 + 0.1 * waves(3 * at.x, at.y, at.z)).clamp(max=1)
-    return lay(albedo, colours.brows, brow * (0.84 + 0.13 * p["brow_thickness"]) * grain * p["brows"].clamp(max=1))
+    grain = (1 + 0.1 * waves(3 * at.x, at.y, at.z)).clamp(max=1) * (1 + 0.22 * hairs)
+    alpha = brow * (0.84 + 0.13 * p["brow_thickness"]) * grain * p["brows"].clamp(max=1)
+    return lay(albedo, colours.brows, alpha.clamp(max=1))
 
 
 def strands(p: Parameters, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ class Solid:
     amplitude: Tensor
     hairline: Hairline
     bun: Part[Tensor]
-    headgear: Part[Headgear]
+    hats: Part[Headgear]
+    helmets: Part[Headgear]
     tip: Part[Cone]
     crown: Part[Crown]
     creature: Creature
@@ -209,12 +210,14 @@ def build(p: Parameters) -> Shape:
     bump(-0.02, v(0.79 * width, -0.08, -0.05), v(0.04, 0.11, 0.06))
 
     bump_forms = [solids.form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps]
+    hats, helmets = headgear(p, width, height)
     solid = Solid(
         rows=torch.cat([solids.rows_of(*(forms[name] for name in ELLIPSOIDS)), torch.stack(bump_forms, 1)], 1),
         amplitude=torch.cat([b[0] for b in bumps], 1)[:, None],
         hairline=hairline(p),
         bun=part(p["bun"] * (1 - p["bald"]) > 0, forms["bun"]),
-        headgear=headgear(p, width, height),
+        hats=hats,
+        helmets=helmets,
         tip=hat_tip(p),
         crown=crown(p, width, thick),
         creature=creature(p, a, width, turn, to_head),

@@ -15,15 +15,26 @@ from stylegan.portraits.parts import Part, part
 from stylegan.portraits.smooth import Parameters, centred, soft_min
 from stylegan.portraits.solids import Cone, cone, ellipsoid, ellipsoid_distances, rows_of, vector
 
+# What reaches below the ears and leaves a window for the face.
+COVERING = ("open helmet", "crested helmet", "visored helmet", "hood")
+
 _NONE = -9.0
 
 
 @dataclass(frozen=True)
 class Headgear:
-    """Shells and what is added to them: `rows` (N, 4, 13) of their ellipsoids. The shell ends below the plane
-    y = rim + slope * z and above `top`, the other below `lower`; `window` (N, 3) is the middle height, half width and
-    half height of the opening for the face, `opened` 1 with one. Hair is cut off above rim + `press`, or, where `tight`
-    is 1, outside the shell. What is added is of the trim's colour where `crest` is 1. All but rows (N, 1)."""
+    """Shells and what is added to them, all but rows and windows (N, 1).
+
+    Args:
+        rows: (N, 4, 13) of their ellipsoids.
+        rim: the shell ends below the plane y = rim + slope * z.
+        slope: of that plane.
+        top: the shell ends above this height.
+        lower: what is added ends below this one.
+        window: (N, 3) middle height, half width and half height of the opening for the face.
+        press: hair is cut off so far above the rim.
+        crest: 1 where what is added has the colour of trimmings.
+    """
 
     rows: Tensor
     rim: Tensor
@@ -31,9 +42,7 @@ class Headgear:
     top: Tensor
     lower: Tensor
     window: Tensor
-    opened: Tensor
     press: Tensor
-    tight: Tensor
     crest: Tensor
 
 
@@ -45,8 +54,8 @@ class Crown:
     height: Tensor
 
 
-def headgear(p: Parameters, width: Tensor, height: Tensor) -> Part[Headgear]:
-    """Everything on heads but crowns; `width` and `height` (N, 1) are those of the skull beside the average one."""
+def headgear(p: Parameters, width: Tensor, height: Tensor) -> tuple[Part[Headgear], Part[Headgear]]:
+    """Hats, and what also covers the sides of a head; `width` and `height` (N, 1) are the skull's, 1 on average."""
     o = p["age"]
 
     def v(*xyz: float | Tensor) -> Tensor:
@@ -56,11 +65,11 @@ def headgear(p: Parameters, width: Tensor, height: Tensor) -> Part[Headgear]:
     tall = 0.04 + 0.2 * p["hat_shape"]
     brim = 0.3 * (centred(p["hat_shape"]).abs() * 1.3 - 0.3).clamp(0, 1)
     front = (1 - p["hat_shape"] * 2).clamp(0, 1)
-    # shell's centre and radii, the other's centre and radii, rim, slope, top, lower, window, press, tight, crest
+    # Centre and radii of the shell, those of what is added; rim, slope, top, lower, window, press, crest.
     people = (
         (v(0, 0.33, -0.12), v(0.79 * width, 0.86 * height + tall, 0.99)),
         (v(0, 0.46, -0.1 + 0.3 * front), v(0.77 * width + brim * (1 - 0.8 * front), 0.06, 0.97 + brim)),
-        (0.44, 0.06, 9.0, _NONE, None, 0.06, 0.0, 0.0),
+        (0.44, 0.06, 9.0, _NONE, None, 0.06, 0.0),
     )
     helmet = (v(0, 0.14, -0.1), v(0.90 * width, 1.08 * height, 1.03))
     wide = 0.30 * size
@@ -68,42 +77,42 @@ def headgear(p: Parameters, width: Tensor, height: Tensor) -> Part[Headgear]:
         "open helmet": (
             helmet,
             (v(0, 0.30, -0.1), v(0.93 * width, 0.10, 1.06)),
-            (-0.85, 0.0, 9.0, _NONE, (0.53, -0.52, 0.78), 0.0, 1.0, 0.0),
+            (-0.85, 0.0, 9.0, _NONE, (0.53, -0.52, 0.78), 0.0, 0.0),
         ),
         "crested helmet": (
             helmet,
             (v(0, 0.34, -0.24), v(0.17, 1.20 + 0.30 * size, 1.16 + 0.15 * size)),
-            (-0.85, 0.0, 9.0, 0.25, (0.50, -0.52, 0.74), 0.0, 1.0, 1.0),
+            (-0.85, 0.0, 9.0, 0.25, (0.50, -0.52, 0.74), 0.0, 1.0),
         ),
         "visored helmet": (
             helmet,
             (v(0, -0.38, 0.22), v(0.70, 0.78, 0.80)),
-            (-0.95, 0.0, 9.0, _NONE, (0.58, -0.01, 0.17), 0.0, 1.0, 0.0),
+            (-0.95, 0.0, 9.0, _NONE, (0.58, -0.01, 0.17), 0.0, 0.0),
         ),
         "pointed hat": (
             (v(0, 0.42, -0.12), v(0.80 * width, 0.60, 0.96)),
             (v(0, 0.48, -0.1), v(1.12 + wide, 0.055, 1.18 + wide)),
-            (0.44, 0.06, 9.0, _NONE, None, 0.06, 0.0, 0.0),
+            (0.44, 0.06, 9.0, _NONE, None, 0.06, 0.0),
         ),
         "brimmed hat": (
             (v(0, 0.36, -0.12), v(0.80 * width, 0.85 + 0.75 * size, 0.97)),
             (v(0, 0.47, -0.08), v(1.15 + wide, 0.055, 1.25 + wide)),
-            (0.44, 0.06, 0.98 + 0.45 * size, _NONE, None, 0.06, 0.0, 0.0),
+            (0.44, 0.06, 0.98 + 0.45 * size, _NONE, None, 0.06, 0.0),
         ),
         "cap": (
             (v(0, 0.34, -0.12), v(0.81 * width, 0.90 * height + 0.1 * size, 1.0)),
             (v(0, 0.46, 0.78), v(0.56, 0.05, 0.42 + wide)),
-            (0.42, 0.02, 9.0, _NONE, None, 0.06, 0.0, 0.0),
+            (0.42, 0.02, 9.0, _NONE, None, 0.06, 0.0),
         ),
         "bandana": (
             (v(0, 0.28, -0.12), v(0.77 * width, 0.90 * height, 0.97)),
             (v(0.70, 0.18, -0.50), v(0.13, 0.24, 0.13)),
-            (0.36, 0.16, 9.0, _NONE, None, 0.05, 0.0, 0.0),
+            (0.36, 0.16, 9.0, _NONE, None, 0.05, 0.0),
         ),
         "hood": (
             (v(0, 0.00, -0.22), v(1.0, 1.28, 1.06)),
             (v(0, 0.80 + 0.2 * size, -0.55), v(0.45, 0.45 + 0.2 * size, 0.55)),
-            (-1.5, 0.0, 9.0, _NONE, (0.60, -0.36, 0.92), 0.0, 1.0, 0.0),
+            (-1.5, 0.0, 9.0, _NONE, (0.60, -0.36, 0.92), 0.0, 0.0),
         ),
     }
     out = _form(o, people)
@@ -111,18 +120,19 @@ def headgear(p: Parameters, width: Tensor, height: Tensor) -> Part[Headgear]:
         is_kind = p[f"headgear: {name}"]
         if bool(is_kind.any()):
             out = _where(is_kind > 0, _form(o, kind), out)
-    return part((p["hat_on"] + p["geared"] - p["headgear: crown"]) > 0, out)
+    covered = torch.cat([p[f"headgear: {name}"] for name in COVERING], 1).sum(1) > 0
+    worn = (p["hat_on"] + p["geared"] - p["headgear: crown"])[:, 0] > 0
+    return part(worn & ~covered, out), part(covered, out)
 
 
 def _form(o: Tensor, kind: tuple) -> Headgear:
-    shell, other, (rim, slope, top, lower, window, press, tight, crest) = kind
+    shell, other, (rim, slope, top, lower, window, press, crest) = kind
     x, y, z = window or (1.0, 0.0, 1.0)
-    rim, slope, top, lower, press, tight, crest = (
-        torch.zeros_like(o) + value for value in (rim, slope, top, lower, press, tight, crest)
+    rim, slope, top, lower, press, crest = (
+        torch.zeros_like(o) + value for value in (rim, slope, top, lower, press, crest)
     )
-    opened = torch.full_like(o, float(window is not None))
     rows = rows_of(ellipsoid(*shell), ellipsoid(*other))
-    return Headgear(rows, rim, slope, top, lower, vector(o, y, x, z), opened, press, tight, crest)
+    return Headgear(rows, rim, slope, top, lower, vector(o, y, x, z), press, crest)
 
 
 def _where(mask: Tensor, a: Headgear, b: Headgear) -> Headgear:
@@ -146,24 +156,29 @@ def crown(p: Parameters, width: Tensor, thick: Tensor) -> Part[Crown]:
     return part(p["headgear: crown"] > 0, Crown(rows, 0.18 + 0.22 * p["headgear_size"]))
 
 
-def headgear_distance(
-    worn: Headgear, m: Tensor, x: Tensor, y: Tensor, z: Tensor, hair: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances (N, P) to what is worn, to its crest (10 without one), and to the hair beside it.
+def hat_distance(worn: Headgear, m: Tensor, x: Tensor, y: Tensor, z: Tensor, hair: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (N, P) to hats, and to the hair below them.
 
     `hair` (N, P) are distances to the hair of heads that wear nothing, `m` (N, 13, P) the points' monomials.
     """
-    shell, other = ellipsoid_distances(worn.rows, m).unbind(1)
+    shell, brim = ellipsoid_distances(worn.rows, m).unbind(1)
     rim = y - worn.slope * z
-    # Above its rim a hat presses the hair down; a helmet holds all of it.
-    pressed = torch.maximum(hair, rim - worn.rim - worn.press)
-    held = torch.maximum(hair, torch.minimum(shell + 0.03, y + 0.9))
-    hair = torch.where(worn.tight > 0, held, pressed)
     shell = torch.maximum(shell, torch.maximum(worn.rim - rim, y - worn.top))
+    # Above its rim a hat presses the hair down.
+    return soft_min(shell, brim, 0.05), torch.maximum(hair, rim - worn.rim - worn.press)
+
+
+def helmet_distance(
+    worn: Headgear, m: Tensor, x: Tensor, y: Tensor, z: Tensor, hair: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Distances (N, P) to helmets and hoods, to their crests (10 without one), and to the hair that they hold."""
+    shell, other = ellipsoid_distances(worn.rows, m).unbind(1)
+    hair = torch.maximum(hair, torch.minimum(shell + 0.03, y + 0.9))
+    shell = torch.maximum(shell, worn.rim - y)
     other = torch.maximum(other, worn.lower - y)
     middle, wide, high = worn.window.split(1, 1)
     across = ((x / wide) ** 2 + ((y - middle) / high) ** 2 + 1e-6).sqrt()
-    window = torch.minimum((1 - across) * torch.minimum(wide, high), z - 0.1) * worn.opened - 9 * (1 - worn.opened)
+    window = torch.minimum((1 - across) * torch.minimum(wide, high), z - 0.1)
     both = torch.where(worn.crest > 0, shell, soft_min(shell, other, 0.05))
     return torch.maximum(both, window), torch.where(worn.crest > 0, other, 10.0), hair
 

