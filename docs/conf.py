@@ -37,3 +37,13 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+
+
+def _plain_bars(app, what, name, obj, options, lines):
+    """Docstrings write |x| for a length; reStructuredText would take that for a substitution."""
+    lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def setup(app):
+    # Before napoleon, which runs at the default priority of 500.
+    app.connect("autodoc-process-docstring", _plain_bars, priority=400)
