@@ -25,7 +25,7 @@ class BuildWithOperations(build_py):
             return
         sys.path.insert(0, str(Path(__file__).parent))
         try:
-            from cuda_ops import build
+            from cuda_ops import build, toolchain
         except ImportError:
             print("torch is not here, so the operations are left to their first call (--no-build-isolation shows it).")
             return
@@ -33,10 +33,11 @@ class BuildWithOperations(build_py):
         # One for every x86-64 processor and one for those with AVX2; elsewhere there is one kind.
         for capability, march in (("DEFAULT", "x86-64"), ("AVX2", "x86-64-v3")):
             with tempfile.TemporaryDirectory() as folder:
-                flags, log = build.compile_flags("cpu", march), Path(folder) / "log"
+                flags, log = toolchain.compile_flags("cpu", march), Path(folder) / "log"
                 try:
-                    made = build.build(build.CSRC / "cpu", "cpu", Path(folder), log, build.find_compiler(), None, flags)
-                except build.BuildError as error:
+                    sources, compiler = build.CSRC / "cpu", toolchain.find_compiler()
+                    made = toolchain.build(sources, "cpu", Path(folder), log, compiler, None, flags)
+                except toolchain.BuildError as error:
                     print(f"The operations are left to their first call, because {error}")
                     return
                 self.copy_file(str(made), str(target / build.installed_name(capability)))
@@ -57,7 +58,7 @@ setup(
     distclass=PerhapsBinary,
     package_data={
         "stylegan": ["py.typed", "weights/*.safetensors"],
-        "cuda_ops": ["py.typed", "csrc/*/*"],
+        "cuda_ops": ["py.typed", "csrc/*/*", "csrc/*/*/*"],
         "pulse": ["py.typed"],
     },
     install_requires=[

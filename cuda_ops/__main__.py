@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from cuda_ops import build
+from cuda_ops import build, toolchain
 from cuda_ops.cache import cache_folder
 
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2")
@@ -29,9 +29,9 @@ def main() -> int:
             if arguments.build:
                 build.find(part, retry=True)
             whys[part] = build.load(part)
-        except build.BuildError as error:
+        except toolchain.BuildError as error:
             whys[part] = str(error).rstrip(".")
-    print(f"torch {torch.__version__}, compiler {build.compiler_name()}, PULSE_OPS={build.mode()}")
+    print(f"torch {torch.__version__}, compiler {toolchain.compiler_name()}, PULSE_OPS={build.mode()}")
     print(f"cache {cache_folder() / 'cuda_ops'}")
     print(f"{'operation':18s} {'cpu':10s} cuda")
     for operation in OPERATIONS:
@@ -50,8 +50,8 @@ def _remedy(why: str) -> str:
         return "`pip install ninja`"
     if "no nvcc" in why:
         return "install the CUDA toolkit of torch's CUDA version, or set CUDA_HOME to it"
-    if "cannot be used" in why:
-        return "make the folder writable, or set PULSE_CACHE to one that is"
+    if "PULSE_CACHE" in why:
+        return "set PULSE_CACHE as said"
     return "look into the log for the compiler's first error; a compiler of another version may be the simplest way out"
 
 

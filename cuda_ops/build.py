@@ -14,10 +14,7 @@ import hashlib
 import json
 import os
 import platform
-import re
 import shutil
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import threading
@@ -29,7 +26,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cuda_ops import toolchain
 from cuda_ops.cache import cache_folder
+from cuda_ops.toolchain import BuildError
 
 CSRC = Path(__file__).parent / "csrc"
 MODES = ("auto", "native", "reference")
@@ -37,19 +36,14 @@ DTYPES = {
     "cpu": (torch.float32, torch.bfloat16, torch.float64),
     "cuda": (torch.float32, torch.bfloat16, torch.float16, torch.float64),
 }
+# Bytes that a build takes at most while it runs.
+_ROOM = 48 << 20
 # A build that failed is tried again after a day, or at once when the compiler, torch or the sources have changed.
 _FAILURE_HOLDS = 24 * 3600.0
-_NAME = "native.so"
-# ptxas tells each kernel's registers and spills, which the log keeps.
-_NVCC_FLAGS = "-O3 -std=c++17 -Xcompiler -fPIC -Xptxas -v"
 
 _lock = threading.Lock()
 # What became of each part in this process: None once it is loaded, else why it is not.
 _outcome: dict[str, str | None] = {}
-
-
-class BuildError(RuntimeError):
-    """There is no native library; the message is one sentence that says why and where the log is."""
 
 
 def native(x: Tensor) -> bool:
@@ -101,6 +95,10 @@ def load(part: str) -> str | None:
             try:
                 torch.ops.load_library(str(find(each)))
                 _outcome[each] = None
+            except KeyboardInterrupt:
+                # Whoever catches it may still call operations: they must not start the build again.
+                _outcome[each] = "its build was interrupted"
+                raise
             except (BuildError, OSError) as error:
                 _outcome[each] = str(error).rstrip(".")
                 if mode() == "auto":
@@ -137,7 +135,7 @@ def compiled(sources: Path, part: str, cache: Path, retry: bool = False) -> Path
     """The library made of the sources in a folder, from `cache` or built into it.
 
     Args:
-        sources: folder of .cpp files (and .cu files, for "cuda") and headers.
+        sources: folder of sources, as `cuda_ops.toolchain.build` takes it.
         part: "cpu" or "cuda".
         cache: folder of all such libraries.
         retry: try again even if the same build has failed within a day.
@@ -145,106 +143,84 @@ def compiled(sources: Path, part: str, cache: Path, retry: bool = False) -> Path
     Raises:
         BuildError: with the first error of the compiler and the path of the log.
     """
-    compiler = find_compiler()
-    nvcc = _nvcc() if part == "cuda" else None
-    flags = compile_flags(part)
-    folder = cache / f"{part}-{_key(sources, [compiler, *([nvcc] if nvcc else [])], flags)}"
-    library, log, failed = folder / _NAME, folder / "build.log", folder / "failed"
-    if library.is_file():
-        return library
+    compiler = toolchain.find_compiler()
+    nvcc = toolchain.find_nvcc() if part == "cuda" else None
+    flags = toolchain.compile_flags(part)
+    key = _key(sources, [compiler, *([nvcc] if nvcc else [])], flags)
+    folder = cache / f"{part}-{key}"
+    library, log = folder / toolchain.NAME, folder / "build.log"
+    # In the cache, or where that is full or not ours beside other temporary files.
+    failures = [folder / "failed", Path(tempfile.gettempdir()) / f"pulse-build-{os.getuid()}-{key}.failed"]
     try:
+        if library.is_file():
+            return library
+        if not retry and (why := _remembered(failures)):
+            raise BuildError(why)
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / "lock"):
             if library.is_file():
                 return library
-            if not retry and failed.is_file() and time.time() - failed.stat().st_mtime < _FAILURE_HOLDS:
-                raise BuildError(failed.read_text(encoding="utf-8"))
+            if not retry and (why := _remembered(failures)):
+                raise BuildError(why)
             # What a build that was killed has left.
             for left in folder.glob("build-*/"):
                 shutil.rmtree(left, ignore_errors=True)
-            if sys.stderr.isatty():
-                print(f"Building the native operations for {part}, once; this takes a minute.", file=sys.stderr)
-            with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as scratch:
+            if (free := shutil.disk_usage(folder).free) < _ROOM:
+                raise BuildError(
+                    f"the cache folder {cache} has {free >> 20} MB free and a build takes {_ROOM >> 20}; make room, or"
+                    " set PULSE_CACHE to another folder."
+                )
+            with tempfile.TemporaryDirectory(prefix="build-", dir=folder, ignore_cleanup_errors=True) as scratch:
                 try:
-                    made = build(sources, part, Path(scratch), log, compiler, nvcc, flags)
-                except BuildError as error:
-                    failed.write_text(str(error), encoding="utf-8")
+                    made = toolchain.build(sources, part, Path(scratch), log, compiler, nvcc, flags)
+                    os.replace(made, library)
+                except (BuildError, OSError) as error:
+                    _remember(failures, _sentence(error, cache))
                     raise
-                os.replace(made, library)
-            failed.unlink(missing_ok=True)
+            for failure in failures:
+                failure.unlink(missing_ok=True)
     except OSError as error:
-        raise BuildError(f"the cache folder {folder} cannot be used ({error}).") from error
+        raise BuildError(_sentence(error, cache)) from error
     return library
 
 
-def build(sources: Path, part: str, folder: Path, log: Path, compiler: str, nvcc: str | None, flags: list[str]) -> Path:
-    """Compile and link with ninja in `folder`; returns the library there, and leaves all output in `log`.
-
-    Raises:
-        BuildError: with the first error of the compiler and the path of the log.
-    """
-    headers = Path(torch.__file__).parent / "include"
-    include = [f"-isystem {_quoted(p)}" for p in (headers, headers / "torch" / "csrc" / "api" / "include")]
-    if nvcc:
-        include.append(f"-isystem {_quoted(_toolkit(nvcc) / 'include')}")
-    torch_lib = Path(torch.__file__).parent / "lib"
-    link = [f"-L{_quoted(torch_lib)}", f"-Wl,-rpath,{_quoted(torch_lib)}", "-ltorch", "-ltorch_cpu", "-lc10"]
-    rules = [f"rule cxx\n  command = {_quoted(compiler)} {' '.join(flags)} {' '.join(include)} -c $in -o $out\n"]
-    if nvcc:
-        major, minor = torch.cuda.get_device_capability()
-        arch = f"-gencode=arch=compute_{major}{minor},code=sm_{major}{minor}"
-        rules.append(f"rule nvcc\n  command = {_quoted(nvcc)} {_NVCC_FLAGS} {arch} -c $in -o $out\n")
-        link += ["-ltorch_cuda", "-lc10_cuda", _quoted(_cuda_runtime(nvcc))]
-    rules.append(f"rule link\n  command = {_quoted(compiler)} -shared -fopenmp $in {' '.join(link)} -o $out\n")
-    objects = []
-    for source in sorted([*sources.glob("*.cpp"), *(sources.glob("*.cu") if nvcc else ())]):
-        made = f"{source.name}.o"
-        rules.append(f"build {made}: {'nvcc' if source.suffix == '.cu' else 'cxx'} {_escaped(source)}\n")
-        objects.append(made)
-    rules.append(f"build {_NAME}: link {' '.join(objects)}\n")
-    (folder / "build.ninja").write_text("".join(rules), encoding="utf-8")
-    ninja = _ninja()
-    result = subprocess.run(
-        # All files, also after a failure: the log then holds every error.
-        [ninja, "-v", "-k", "0"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    log.write_text(result.stdout, encoding="utf-8")
-    if result.returncode != 0:
-        raise BuildError(f"the build failed with `{_first_error(result.stdout)}`, and its log is {log}.")
-    return folder / _NAME
+def _sentence(error: Exception, cache: Path) -> str:
+    """Why there is no library, in one sentence."""
+    if isinstance(error, BuildError):
+        return str(error)
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, PermissionError):
+        why = "you have no permission to use it"
+    return f"the cache folder {cache} cannot be used, because {why}; set PULSE_CACHE to a folder of your own."
 
 
-def compile_flags(part: str, march: str = "native") -> list[str]:
-    """The C++ compiler's flags; `march` is the processor, "native" for this very machine."""
-    flags = ["-std=c++17", "-O3", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"]
-    flags.append(f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}")
-    if part == "cpu" and platform.machine() in ("x86_64", "AMD64"):
-        flags.append(f"-march={march}")
-    return flags
+def _remembered(failures: list[Path]) -> str | None:
+    """Why this build failed within a day, if it did."""
+    for failure in failures:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            status = failure.stat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime < _FAILURE_HOLDS:
+                return failure.read_text(encoding="utf-8") or None
+    return None
 
 
-def compiler_name() -> str:
-    """The C++ compiler's path, or why there is none."""
-    try:
-        return find_compiler()
-    except BuildError as error:
-        return str(error).rstrip(".")
+def _remember(failures: list[Path], why: str) -> None:
+    """Write a failure down in the first place that takes it."""
+    for failure in failures:
+        with contextlib.suppress(OSError):
+            failure.write_text(why, encoding="utf-8")
+            return
 
 
 def _key(sources: Path, compilers: list[str], flags: list[str]) -> str:
     """A name for all that the library depends on."""
     depends: list[object] = [torch.__version__, sysconfig.get_config_var("SOABI"), flags, _cpu_features()]
     for compiler in compilers:
-        depends.append([compiler, _version(compiler)])
+        depends.append([compiler, toolchain.version_of(compiler)])
     if len(compilers) > 1:
         depends.append(torch.cuda.get_device_capability())
-    for source in sorted(p for p in sources.iterdir() if p.suffix in (".cpp", ".cu", ".h")):
-        depends.append([source.name, source.read_text(encoding="utf-8")])
+    for source in sorted(p for p in sources.rglob("*") if p.suffix in (".cpp", ".cu", ".h")):
+        depends.append([str(source.relative_to(sources)), source.read_text(encoding="utf-8")])
     return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
 
 
@@ -254,76 +230,6 @@ def _cpu_features() -> str:
             if line.startswith(("flags", "Features")):
                 return " ".join(sorted(line.split(":", 1)[1].split()))
     return platform.processor()
-
-
-def find_compiler() -> str:
-    """The C++ compiler: CXX, or the first of the usual ones; BuildError if there is none."""
-    if sys.platform == "win32":
-        raise BuildError("the native operations have no build for Windows yet.")
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    raise BuildError(f"there is no C++ compiler ({', '.join(names)} not found).")
-
-
-def _nvcc() -> str:
-    from torch.utils.cpp_extension import CUDA_HOME
-
-    found = shutil.which("nvcc") or (shutil.which(str(Path(CUDA_HOME) / "bin" / "nvcc")) if CUDA_HOME else None)
-    if found is None:
-        raise BuildError("there is no nvcc to compile the kernels with.")
-    return found
-
-
-def _toolkit(nvcc: str) -> Path:
-    """The folder of nvcc's toolkit, by its own account: the nvcc on the path may be a script that calls another."""
-    said = subprocess.run([nvcc, "--dryrun", "-c", "any.cu"], capture_output=True, text=True, errors="replace").stderr
-    match = re.search(r"^#\$ TOP=(.+)$", said, re.MULTILINE)
-    return Path(match[1].strip()) if match else Path(os.path.realpath(nvcc)).parent.parent
-
-
-def _cuda_runtime(nvcc: str) -> Path:
-    """The library libcudart.so: the toolkit's, or the one that torch brought."""
-    toolkit, site = _toolkit(nvcc), Path(torch.__file__).parent.parent
-    places = [toolkit / "lib64", toolkit / "lib", *toolkit.glob("targets/*/lib"), *site.glob("nvidia/*/lib")]
-    for name in ("libcudart.so", "libcudart.so.*"):
-        for place in places:
-            if found := sorted(place.glob(name)):
-                return found[0]
-    raise BuildError(f"there is no libcudart.so beside {nvcc} or torch to link with.")
-
-
-def _ninja() -> str:
-    # The one in the folder of this Python first: the package `ninja` puts it there, whether or not it is on the path.
-    here = Path(sys.executable).parent
-    found = shutil.which("ninja", path=str(here)) or shutil.which("ninja")
-    if found is None:
-        raise BuildError("there is no ninja; `pip install ninja` brings it.")
-    return found
-
-
-def _version(compiler: str) -> str:
-    try:
-        return subprocess.run([compiler, "--version"], capture_output=True, text=True, errors="replace").stdout
-    except OSError as error:
-        return str(error)
-
-
-def _first_error(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for line in lines:
-        if re.search(r"\berror\b|not found|No such file|cannot|undefined reference", line) and "-isystem" not in line:
-            return line[:300]
-    return lines[-1][:300] if lines else "no output"
-
-
-def _quoted(path: str | Path) -> str:
-    return "'" + str(path).replace("'", "'\\''").replace("$", "$$") + "'"
-
-
-def _escaped(path: Path) -> str:
-    return re.sub(r"([$ :])", r"$\1", str(path))
 
 
 @contextlib.contextmanager

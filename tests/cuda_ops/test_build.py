@@ -1,6 +1,8 @@
 """Building: once for two processes, never behind a dead one, one warning for a failure, anew for a changed source."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 import cuda_ops
-from cuda_ops import build, reference
+from cuda_ops import build, reference, toolchain
 
 TINY = 'extern "C" int answer() { return 42; }\n'
 COMPILE = """
@@ -33,7 +35,7 @@ def sources(tmp_path: Path) -> Path:
 def _compiler_that(tmp_path: Path, does: str) -> Path:
     """A stand-in for the compiler that runs a line of shell when it compiles, and then the compiler."""
     path = tmp_path / "compiler"
-    real = build.find_compiler()
+    real = toolchain.find_compiler()
     path.write_text(f'#!/bin/sh\ncase "$*" in *" -c "*) {does};; esac\nexec {real} "$@"\n')
     path.chmod(0o755)
     return path
@@ -65,7 +67,8 @@ def test_a_killed_builder_is_succeeded(sources: Path, tmp_path: Path) -> None:
     started = tmp_path / "started"
     # The first to compile hangs; whoever comes after it does not.
     compiler = _compiler_that(tmp_path, f"if [ ! -e {started} ]; then touch {started}; sleep 60; fi")
-    first = _start(sources, tmp_path / "cache", CXX=str(compiler))
+    marker = f"marker-{tmp_path}"
+    first = _start(sources, tmp_path / "cache", CXX=str(compiler), PULSE_TEST_MARKER=marker)
     deadline = time.monotonic() + 30
     while not started.exists():
         assert time.monotonic() < deadline, "the first builder never compiled"
@@ -73,12 +76,128 @@ def test_a_killed_builder_is_succeeded(sources: Path, tmp_path: Path) -> None:
     second = _start(sources, tmp_path / "cache", CXX=str(compiler))
     with pytest.raises(subprocess.TimeoutExpired):
         second.wait(timeout=4)  # it waits for the first
-    first.kill()  # the builder alone: what it had started lives on
+    first.kill()  # the builder alone: ninja hears of it, and ends its compilers
     output, errors = second.communicate(timeout=30)
-    os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert second.returncode == 0, errors
     assert Path(output.strip()).is_file()
+    _ends(marker)
+
+
+def _ends(marker: str) -> None:
+    """Wait until no process has the marker in its environment."""
+
+    def alive() -> list[str]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if marker.encode() in path.read_bytes():
+                    found.append(path.parent.name)
+        return found
+
+    deadline = time.monotonic() + 10
+    while alive():
+        assert time.monotonic() < deadline, f"processes {alive()} of the build run on"
+        time.sleep(0.1)
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+import torch
+from cuda_ops import build
+try:
+    build.load("cpu")
+except KeyboardInterrupt:
+    print("interrupted")
+    print(build.load("cpu"))
+    raise
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_an_interruption_ends_the_compilers_and_starts_nothing_again(tmp_path: Path) -> None:
+    started, marker = tmp_path / "started", f"marker-{tmp_path}"
+    compiler = _compiler_that(tmp_path, f"echo started >> {started}; sleep 60")
+    environment = {"PULSE_CACHE": str(tmp_path / "cache"), "CXX": str(compiler), "PULSE_TEST_MARKER": marker}
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not started.exists():
+        assert time.monotonic() < deadline, "nothing was compiled"
+        time.sleep(0.05)
+    compilations = started.read_text()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGINT
+    assert output == "interrupted\nits build was interrupted\n"
+    assert "Building the fused operations, once (about" in errors
+    assert started.read_text() == compilations
+    _ends(marker)
+
+
+def test_a_full_cache_is_told_before_anything_is_compiled(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = tmp_path / "compiled"
+    monkeypatch.setenv("CXX", str(_compiler_that(tmp_path, f"touch {compiled}")))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 3 << 20))
+    with pytest.raises(build.BuildError, match=r"has 3 MB free and a build takes \d+; make room, or set PULSE_CACHE"):
+        build.compiled(sources, "cpu", tmp_path / "cache")
+    assert not compiled.exists()
+
+
+def test_a_failure_that_the_cache_cannot_hold_is_remembered_elsewhere(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = tmp_path / "count"
+    monkeypatch.setenv("CXX", str(_compiler_that(tmp_path, f"echo >> {count}; exit 1")))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    replaced = Path.write_text
+
+    def write_text(path: Path, *arguments: object, **options: object) -> int:
+        if path.name == "failed":
+            raise OSError(28, "No space left on device")
+        return replaced(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    for _ in range(2):
+        with pytest.raises(build.BuildError, match="the build failed"):
+            build.compiled(sources, "cpu", tmp_path / "cache")
+    assert count.read_text() == "\n"
+
+
+def test_a_forbidden_cache_is_told_as_permission(tmp_path: Path) -> None:
+    said = build._sentence(PermissionError(13, "Permission denied"), tmp_path)
+    assert said == (
+        f"the cache folder {tmp_path} cannot be used, because you have no permission to use it; set PULSE_CACHE to a"
+        " folder of your own."
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "first"),
+    [
+        (
+            "[1/2] g++ -isystem /a/error: -c x.cpp\nFAILED: [code=1] x.cpp.o \ng++ -isystem /a -c x.cpp\n"
+            "x.cpp: In function f:\nx.cpp:3:1: error: no\nx.cpp:4:1: error: more\nninja: build stopped: cannot.\n",
+            "x.cpp:3:1: error: no",
+        ),
+        (
+            "[2/2] g++ -shared\nx.o: undefined reference to `f'\nninja: build stopped\n",
+            "x.o: undefined reference to `f'",
+        ),
+        ("FAILED: x.o\n/bin/sh: 1: nvcc: not found\nninja: build stopped\n", "/bin/sh: 1: nvcc: not found"),
+        ("", "no output"),
+    ],
+)
+def test_the_first_error_is_the_compilers_own(output: str, first: str) -> None:
+    assert toolchain.first_error(output) == first
 
 
 def test_a_left_over_lock_file_blocks_nobody(sources: Path, tmp_path: Path) -> None:
@@ -141,7 +260,9 @@ def test_native_raises_one_sentence(tmp_path: Path) -> None:
     used = _use(tmp_path, PULSE_OPS="native")
     assert used.returncode == 1
     last = used.stderr.strip().splitlines()[-1]
-    assert last.startswith("cuda_ops.build.BuildError: PULSE_OPS=native asks for a native form, but there is no C++")
+    assert last.startswith(
+        "cuda_ops.toolchain.BuildError: PULSE_OPS=native asks for a native form, but there is no C++"
+    )
     assert "Warning" not in used.stderr
 
 

@@ -1,306 +1,30 @@
-// bias_act: y = clamp(act(scale * x + strength * noise + b) * gain), in one pass over x; the gradient likewise.
-//
-// The loops see an image as channels and pixels. In channels_last the channels of a pixel lie side by side and the noise
-// is one number a run; in contiguous planes the pixels of a channel do, and bias and scale are. Sums for the gradients
-// of the parameters are taken in float32 over a few hundred runs and in double beyond, part by part of an image, and the
-// parts are added in order: the number of threads changes no digit.
+// bias_act of torch tensors on the CPU: schemas, derivatives, and what the kernels need to know of the tensors.
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
+#include <ATen/OpMathType.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <vector>
 
+#include "kernels/bias_act.h"
 #include "output.h"
-#include "vectors.h"
 
 namespace cuda_ops {
+namespace bias_act_op {
 namespace {
 
+using namespace bias_act_kernel;
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
-
-// In the order of the reference.
-enum Act : int64_t { kLinear, kRelu, kLrelu, kTanh, kSigmoid, kElu, kSelu, kSoftplus, kSwish };
-
-// Klambauer et al. 2017.
-constexpr double kSeluScale = 1.0507009873554804934193349852946;
-constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
-
-// Numbers of a part of an image, in channels_last and in planes, whose channels lie far apart.
-constexpr int64_t kPart = 1 << 16, kPlanePart = 1 << 18;
-// Pixels whose sums are taken in the accumulator's own type, in channels_last and in a plane.
-constexpr int64_t kRuns = 256;
-constexpr int64_t kPixels = 4096;
-
-template <int act, typename A>
-inline A activate(A z, A alpha) {
-  if constexpr (act == kRelu) {
-    return z < 0 ? A(0) : z;
-  } else if constexpr (act == kLrelu) {
-    return z > 0 ? z : z * alpha;
-  } else if constexpr (act == kTanh) {
-    return std::tanh(z);
-  } else if constexpr (act == kSigmoid) {
-    return 1 / (1 + std::exp(-z));
-  } else if constexpr (act == kElu) {
-    return z > 0 ? z : std::expm1(z);
-  } else if constexpr (act == kSelu) {
-    return z > 0 ? z * A(kSeluScale) : std::expm1(z) * A(kSeluScale * kSeluAlpha);
-  } else if constexpr (act == kSoftplus) {
-    return z > 20 ? z : std::log1p(std::exp(z));  // as PyTorch: beyond 20 the difference is lost in float
-  } else if constexpr (act == kSwish) {
-    return z / (1 + std::exp(-z));
-  } else {
-    return z;
-  }
-}
-
-template <int act, typename A>
-inline A slope(A z, A alpha) {
-  if constexpr (act == kRelu) {
-    return z > 0 ? A(1) : A(0);
-  } else if constexpr (act == kLrelu) {
-    return z > 0 ? A(1) : alpha;
-  } else if constexpr (act == kTanh) {
-    const A t = std::tanh(z);
-    return 1 - t * t;
-  } else if constexpr (act == kSigmoid) {
-    const A s = 1 / (1 + std::exp(-z));
-    return s * (1 - s);
-  } else if constexpr (act == kElu) {
-    return z > 0 ? A(1) : std::exp(z);
-  } else if constexpr (act == kSelu) {
-    return z > 0 ? A(kSeluScale) : std::exp(z) * A(kSeluScale * kSeluAlpha);
-  } else if constexpr (act == kSoftplus) {
-    return z > 20 ? A(1) : 1 / (1 + std::exp(-z));
-  } else if constexpr (act == kSwish) {
-    const A s = 1 / (1 + std::exp(-z));
-    return s * (1 + z * (1 - s));
-  } else {
-    return A(1);
-  }
-}
-
-// The shape of the operation and its parameters, of the accumulator's type A; null where one is not given.
-template <typename A>
-struct Layer {
-  int64_t images, channels, pixels;
-  bool last;         // channels lie side by side
-  const A *b, *scale, *noise;  // (channels,), (images, channels), (images or 1, pixels)
-  int64_t noise_step;          // from one image's noise to the next
-  A strength, alpha, gain, clamp;
-
-  int64_t part_pixels() const {
-    return std::max<int64_t>((last ? kPart : kPlanePart) / std::max<int64_t>(channels, 1), 1);
-  }
-  int64_t parts() const { return (pixels + part_pixels() - 1) / part_pixels(); }
-};
-
-// Clamping that lets NaN through, as torch's does.
-template <typename A>
-inline A clamped(A y, A most) {
-  return y < -most ? -most : (y > most ? most : y);
-}
-
-// A pixel's channels.
-template <int act, typename T, typename A>
-void forward_pixel(const Layer<A>& layer, int64_t n, const T* __restrict x, const A* __restrict b,
-                   const A* __restrict scale, A noise, T* __restrict y) {
-  const Layer<A> local = layer;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const A z = scale[i] * load<A>(x[i]) + (noise + b[i]);
-    y[i] = store<T>(clamped(activate<act>(z, local.alpha) * local.gain, local.clamp));
-  }
-}
-
-// A channel's pixels.
-template <int act, bool with_noise, typename T, typename A>
-void forward_plane(const Layer<A>& layer, int64_t n, const T* __restrict x, A b, A scale, const A* __restrict noise,
-                   T* __restrict y) {
-  const Layer<A> local = layer;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    A z = scale * load<A>(x[i]) + b;
-    if constexpr (with_noise) z += local.strength * noise[i];
-    y[i] = store<T>(clamped(activate<act>(z, local.alpha) * local.gain, local.clamp));
-  }
-}
-
-// The gradient of the activation's argument. The test for the clamp costs as much as all the rest, so it is made only
-// where there is one.
-template <int act, bool clamps, typename A>
-inline A backward_at(const Layer<A>& layer, A z, A dy) {
-  const A dz = dy * (layer.gain * slope<act>(z, layer.alpha));
-  if constexpr (clamps) return std::abs(activate<act>(z, layer.alpha) * layer.gain) > layer.clamp ? A(0) : dz;
-  return dz;
-}
-
-// A pixel's channels: adds to the sums of each channel, returns the sum over them.
-template <int act, bool clamps, typename T, typename A>
-A backward_pixel(const Layer<A>& layer, int64_t n, const T* __restrict dy, const T* __restrict x,
-                 const A* __restrict b, const A* __restrict scale, A noise, T* __restrict dx, A* __restrict db,
-                 A* __restrict dscale) {
-  const Layer<A> local = layer;
-  A sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) {
-    const A value = load<A>(x[i]);
-    const A dz = backward_at<act, clamps>(local, scale[i] * value + (noise + b[i]), load<A>(dy[i]));
-    dx[i] = store<T>(dz * scale[i]);
-    db[i] += dz;
-    dscale[i] += dz * value;
-    sum += dz;
-  }
-  return sum;
-}
-
-template <typename A>
-struct Sums {
-  A db, dscale, dstrength;
-};
-
-// A channel's pixels: adds to `rows`, the sums of each pixel, where they are wanted, and returns those of the channel.
-template <int act, bool clamps, bool with_noise, bool with_rows, typename T, typename A>
-Sums<A> backward_plane(const Layer<A>& layer, int64_t n, const T* __restrict dy, const T* __restrict x, A b, A scale,
-                       const A* __restrict noise, T* __restrict dx, A* __restrict rows) {
-  const Layer<A> local = layer;
-  A db = 0, dscale = 0, dstrength = 0;
-#pragma omp simd reduction(+ : db, dscale, dstrength)
-  for (int64_t i = 0; i < n; ++i) {
-    const A value = load<A>(x[i]);
-    A z = scale * value + b;
-    if constexpr (with_noise) z += local.strength * noise[i];
-    const A dz = backward_at<act, clamps>(local, z, load<A>(dy[i]));
-    dx[i] = store<T>(dz * scale);
-    db += dz;
-    dscale += dz * value;
-    if constexpr (with_noise) dstrength += dz * noise[i];
-    if constexpr (with_rows) rows[i] += dz;
-  }
-  return {db, dscale, dstrength};
-}
-
-// What is not given adds nothing or multiplies by one.
-template <typename A>
-std::vector<A> bias_of(const Layer<A>& layer) {
-  return layer.b == nullptr ? std::vector<A>(layer.channels, A(0)) : std::vector<A>(layer.b, layer.b + layer.channels);
-}
-template <typename A>
-std::vector<A> scale_of(const Layer<A>& layer, int64_t image) {
-  if (layer.scale == nullptr) return std::vector<A>(layer.channels, A(1));
-  return {layer.scale + image * layer.channels, layer.scale + (image + 1) * layer.channels};
-}
-
-template <int act, typename T, typename A>
-void forward(const Layer<A>& layer, const T* x, T* y) {
-  const int64_t parts = layer.parts(), step = layer.part_pixels(), channels = layer.channels;
-  const int64_t work = std::max<int64_t>(std::min(step, layer.pixels) * channels, 1);
-  at::parallel_for(0, layer.images * parts, std::max<int64_t>(kGrain / work, 1), [&](int64_t begin, int64_t end) {
-    const std::vector<A> bias = bias_of(layer);
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t image = task / parts, first = task % parts * step, last = std::min(first + step, layer.pixels);
-      const std::vector<A> scale = scale_of(layer, image);
-      const A* noise = layer.noise == nullptr ? nullptr : layer.noise + image * layer.noise_step;
-      const int64_t base = image * layer.pixels * channels;
-      if (layer.last && noise == nullptr && layer.scale == nullptr && layer.b == nullptr) {
-        const int64_t at = base + first * channels;
-        forward_plane<act, false>(layer, (last - first) * channels, x + at, A(0), A(1), noise, y + at);
-      } else if (layer.last) {
-        for (int64_t p = first; p < last; ++p) {
-          const int64_t at = base + p * channels;
-          forward_pixel<act>(layer, channels, x + at, bias.data(), scale.data(),
-                             noise == nullptr ? A(0) : layer.strength * noise[p], y + at);
-        }
-      } else {
-        for (int64_t c = 0; c < channels; ++c) {
-          const int64_t at = base + c * layer.pixels + first;
-          if (noise == nullptr) {
-            forward_plane<act, false>(layer, last - first, x + at, bias[c], scale[c], noise, y + at);
-          } else {
-            forward_plane<act, true>(layer, last - first, x + at, bias[c], scale[c], noise + first, y + at);
-          }
-        }
-      }
-    }
-  });
-}
-
-// Where the gradients go; null where one is not asked for, except dx. The sums are per part of an image.
-template <typename T, typename A>
-struct Gradients {
-  T* dx;
-  double *db, *dscale;  // (images * parts, channels)
-  A* rows;              // (images, pixels): the sum of dz over the channels
-  double* dstrength;    // (images * parts,)
-};
-
-template <int act, bool clamps, typename T, typename A>
-void backward(const Layer<A>& layer, const T* dy, const T* x, const Gradients<T, A>& out) {
-  const int64_t parts = layer.parts(), step = layer.part_pixels(), channels = layer.channels;
-  const int64_t work = std::max<int64_t>(std::min(step, layer.pixels) * channels, 1);
-  at::parallel_for(0, layer.images * parts, std::max<int64_t>(kGrain / work, 1), [&](int64_t begin, int64_t end) {
-    const std::vector<A> bias = bias_of(layer);
-    std::vector<A> some(2 * channels, A(0));
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t image = task / parts, first = task % parts * step, last = std::min(first + step, layer.pixels);
-      const std::vector<A> scale = scale_of(layer, image);
-      const A* noise = layer.noise == nullptr ? nullptr : layer.noise + image * layer.noise_step;
-      const int64_t base = image * layer.pixels * channels;
-      A* rows = out.rows == nullptr ? nullptr : out.rows + image * layer.pixels;
-      double* db = out.db == nullptr ? nullptr : out.db + task * channels;
-      double* dscale = out.dscale == nullptr ? nullptr : out.dscale + task * channels;
-      double strength = 0;
-      if (layer.last) {
-        const auto flush = [&] {
-          for (int64_t c = 0; c < channels; ++c) {
-            if (db != nullptr) db[c] += some[c];
-            if (dscale != nullptr) dscale[c] += some[channels + c];
-          }
-          std::fill(some.begin(), some.end(), A(0));
-        };
-        for (int64_t p = first; p < last; ++p) {
-          const int64_t at = base + p * channels;
-          const A whole = backward_pixel<act, clamps>(layer, channels, dy + at, x + at, bias.data(), scale.data(),
-                                              noise == nullptr ? A(0) : layer.strength * noise[p], out.dx + at,
-                                              some.data(), some.data() + channels);
-          if (rows != nullptr) rows[p] = whole;
-          if (noise != nullptr) strength += double(whole) * noise[p];
-          if ((p - first) % kRuns == kRuns - 1) flush();
-        }
-        flush();
-      } else {
-        const auto plane = noise == nullptr ? backward_plane<act, clamps, false, false, T, A>
-                           : rows == nullptr ? backward_plane<act, clamps, true, false, T, A>
-                                             : backward_plane<act, clamps, true, true, T, A>;
-        if (rows != nullptr) std::fill(rows + first, rows + last, A(0));
-        for (int64_t c = 0; c < channels; ++c) {
-          for (int64_t p = first; p < last; p += kPixels) {
-            const int64_t n = std::min(kPixels, last - p), at = base + c * layer.pixels + p;
-            const Sums<A> sums = plane(layer, n, dy + at, x + at, bias[c], scale[c],
-                                       noise == nullptr ? nullptr : noise + p, out.dx + at,
-                                       rows == nullptr ? nullptr : rows + p);
-            if (db != nullptr) db[c] += sums.db;
-            if (dscale != nullptr) dscale[c] += sums.dscale;
-            strength += sums.dstrength;
-          }
-        }
-      }
-      if (out.dstrength != nullptr) out.dstrength[task] = strength;
-    }
-  });
-}
 
 // The layout that x is worked on in: x itself where it is dense in it, and its images, channels and pixels.
 struct Shape {
@@ -350,22 +74,15 @@ Layer<A> layer_of(const Shape& shape, const Tensor& b, const Tensor& scale, cons
           strength.defined() ? *strength.const_data_ptr<A>() : A(1),
           A(alpha),
           A(gain),
-          clamp < 0 ? std::numeric_limits<A>::infinity() : A(clamp)};
+          clamp < 0 ? std::numeric_limits<A>::infinity() : A(clamp),
+          kLinear};
 }
 
-// Calls `body` with the activation as a constant.
-template <typename Body>
-void with_act(c10::string_view name, const Body& body) {
-  if (name == "linear") return body(std::integral_constant<int, kLinear>());
-  if (name == "relu") return body(std::integral_constant<int, kRelu>());
-  if (name == "lrelu") return body(std::integral_constant<int, kLrelu>());
-  if (name == "tanh") return body(std::integral_constant<int, kTanh>());
-  if (name == "sigmoid") return body(std::integral_constant<int, kSigmoid>());
-  if (name == "elu") return body(std::integral_constant<int, kElu>());
-  if (name == "selu") return body(std::integral_constant<int, kSelu>());
-  if (name == "softplus") return body(std::integral_constant<int, kSoftplus>());
-  if (name == "swish") return body(std::integral_constant<int, kSwish>());
-  TORCH_CHECK_VALUE(false, "bias_act: there is no activation '", name, "'.");
+int act_of(c10::string_view name) {
+  constexpr c10::string_view names[] = {"linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish"};
+  const auto* const found = std::find(std::begin(names), std::end(names), name);
+  TORCH_CHECK_VALUE(found != std::end(names), "bias_act: there is no activation '", name, "'.");
+  return int(found - std::begin(names));
 }
 
 int64_t checked_dim(const Tensor& x, const OptionalTensor& b, const OptionalTensor& noise,
@@ -405,9 +122,7 @@ Tensor bias_act_cpu(const Tensor& given, const OptionalTensor& b, const Optional
     const Tensor bias = parameter<A>(b), factor = parameter<A>(scale), map = parameter<A>(noise),
                  strong = parameter<A>(strength);
     const auto layer = layer_of<A>(shape, bias, factor, map, strong, alpha, gain, clamp.value_or(-1));
-    with_act(act, [&](auto kind) {
-      forward<decltype(kind)::value>(layer, shape.x.const_data_ptr<T>(), y.mutable_data_ptr<T>());
-    });
+    forward<T>(act_of(act), layer, shape.x.const_data_ptr<T>(), y.mutable_data_ptr<T>());
   });
   return y;
 }
@@ -459,11 +174,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> bias_act_backward_cpu(
                               rows.defined() ? rows.mutable_data_ptr<A>() : nullptr,
                               of_strength ? strength_sums : nullptr};
     if (given.numel() > 0) {
-      with_act(act, [&](auto kind) {
-        constexpr int kAct = decltype(kind)::value;
-        const auto run = clamp ? backward<kAct, true, T, A> : backward<kAct, false, T, A>;
-        run(layer, g.const_data_ptr<T>(), shape.x.const_data_ptr<T>(), out);
-      });
+      backward<T>(act_of(act), clamp.has_value(), layer, g.const_data_ptr<T>(), shape.x.const_data_ptr<T>(), out);
     }
     if (of_b) db = added<A>(b_sums, 1, tasks, shape.channels, options).reshape({shape.channels});
     if (of_scale) dscale = added<A>(scale_sums, shape.images, parts, shape.channels, options);
@@ -562,8 +273,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> differentiable_backward(
     const Tensor& dy, const Tensor& given, const Tensor& b, const Tensor& noise, const Tensor& strength,
     const Tensor& scale, int64_t dim, c10::string_view name, double alpha, double gain, std::optional<double> clamp) {
   const auto type = at::toOpMathType(given.scalar_type());
-  int act = kLinear;
-  with_act(name, [&](auto kind) { act = decltype(kind)::value; });
+  const int act = act_of(name);
   const Tensor x = given.to(type);
   std::vector<int64_t> others;
   for (int64_t d = 0; d < x.dim(); ++d) {
@@ -665,4 +375,5 @@ TORCH_LIBRARY_IMPL(cuda_ops, Meta, m) {
 }
 TORCH_LIBRARY_IMPL(cuda_ops, Autograd, m) { m.impl("bias_act", bias_act_autograd); }
 
+}  // namespace bias_act_op
 }  // namespace cuda_ops

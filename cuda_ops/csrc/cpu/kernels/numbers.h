@@ -1,15 +1,23 @@
-// Numbers as they are stored and as they are computed with.
+// Numbers as they are stored and as they are computed with; free of torch's headers but for bfloat16.
 #pragma once
 
-#include <ATen/OpMathType.h>
+#include <c10/util/BFloat16.h>
 
 #include <cstdint>
 
 namespace cuda_ops {
 
-// Half types are computed with in float, double in double.
+// bfloat16 is computed with in float, double in double.
 template <typename T>
-using acc_t = at::opmath_type<T>;
+struct Accumulator {
+  using type = T;
+};
+template <>
+struct Accumulator<c10::BFloat16> {
+  using type = float;
+};
+template <typename T>
+using acc_t = typename Accumulator<T>::type;
 
 template <typename A, typename T>
 inline A load(T value) {
