@@ -126,8 +126,9 @@ def pytorch_checks(device: str) -> Iterator[Check]:
         def differences(op: str = op) -> str:
             native, _, inputs = Workbench(device).case(op, (2, 3, 5, 4), torch.float64, torch.contiguous_format, 3)
             tensors = [t.requires_grad_() for t in inputs]
-            assert torch.autograd.gradcheck(native, tensors)
-            assert torch.autograd.gradgradcheck(native, tensors)
+            # cuDNN adds up a convolution's gradients in any order.
+            assert torch.autograd.gradcheck(native, tensors, nondet_tol=1e-12)
+            assert torch.autograd.gradgradcheck(native, tensors, nondet_tol=1e-12)
             return "first and second derivative"
 
         yield f"gradcheck: {op}", differences
@@ -138,10 +139,11 @@ def pytorch_checks(device: str) -> Iterator[Check]:
             torch._dynamo.reset()
             y = torch.compile(native, fullgraph=True, backend=backend)(*tensors)
             gradients = torch.autograd.grad(y.square().sum(), tensors)
-            exact = plain(*tensors)
-            wanted = torch.autograd.grad(exact.square().sum(), tensors)
+            doubles = [t.detach().double().requires_grad_() for t in tensors]
+            exact = plain(*doubles)
+            wanted = torch.autograd.grad(exact.square().sum(), doubles)
             pairs = zip((y, *gradients), (exact, *wanted), strict=True)
-            return f"error {max(near('result', a, b, 1e-4) for a, b in pairs):.2g}"
+            return f"error {max(near('result', a, b, 1e-4, least=16) for a, b in pairs):.2g}"
 
         yield f"torch.compile, aot_eager: {op}", partial(compiled, "aot_eager")
 

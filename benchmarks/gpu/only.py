@@ -34,7 +34,7 @@ def _streams(op: str) -> str:
     native(*inputs)
     late = [torch.zeros_like(t) for t in inputs]
     leaves = [t.requires_grad_() for t in late]
-    exact = [t.clone().requires_grad_() for t in inputs]
+    exact = [t.double().requires_grad_() for t in inputs]
     torch.cuda.synchronize()
     stream, begun = torch.cuda.Stream(), torch.cuda.Event()
     with torch.cuda.stream(stream):
@@ -49,7 +49,9 @@ def _streams(op: str) -> str:
     stream.synchronize()
     wanted = plain(*exact)
     results = zip((y, *gradients), (wanted, *torch.autograd.grad(wanted.square().sum(), exact)), strict=True)
-    error = max(near("result", a, b, 1e-4) for a, b in results)
+    # A sum over the pixels of a channel, of numbers that nearly cancel.
+    summed = (inputs[0].numel() / inputs[0].shape[1]) ** 0.5
+    error = max(near("result", a, b, 3e-4, summed) for a, b in results)
     if waited:
         return f"error {error:.2g}, but the call waited for the GPU"
     return f"error {error:.2g}; the call did not wait for the GPU"
