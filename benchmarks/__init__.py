@@ -1,1 +1,1 @@
-"""Measurements that print a table and draw a picture; each runs alone and asserts nothing."""
+"""Measurements that print tables and draw pictures. Each runs alone and asserts nothing."""

@@ -1,9 +1,9 @@
-"""How a generator comes nearer to the portraits: the distance of a run's snapshots over the pictures that it had seen.
+"""The progress of a training run: the distance of its snapshots to the portraits, over the pictures that it had seen.
 
     python -m benchmarks.curve run128 -o curve.png
     python -m benchmarks.curve 0=start.safetensors 12.8=a.safetensors 25.6=b.safetensors -o curve.png
 
-The distance is the sliced Wasserstein distance to portraits. The floor beside it is that of other portraits.
+The distance is the sliced Wasserstein distance to portraits. Its floor is the distance between two sets of portraits.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserste
 
 
 def distances(snapshots: dict[float, str], count: int, cache: Path) -> tuple[float, list[tuple[float, float]]]:
-    """The floor, and (kimg, distance) of each snapshot, from `count` pictures; errors as of `stylegan.load`."""
+    """The floor, and (kimg, distance) of each snapshot, from `count` pictures; same errors as `stylegan.load`."""
     generators = {kimg: stylegan.load(path) for kimg, path in sorted(snapshots.items())}
     resolution = next(iter(generators.values())).img_resolution
     reals, others = (
@@ -62,7 +62,7 @@ def snapshots_of(texts: list[str]) -> dict[float, str]:
             found[float(kimg)] = path
         except ValueError:
             raise ValueError(
-                f"{text!r} is no folder of a run and no KIMG=GENERATOR; give for example run, or 12.8=a.safetensors."
+                f"{text!r} is neither a run's folder nor KIMG=GENERATOR; give for example run, or 12.8=a.safetensors."
             ) from None
     return found
 

@@ -1,8 +1,8 @@
-"""What dlib, which learnt from photographs, sees in portraits and in samples of a generator.
+"""Whether dlib, which learnt from photographs, finds faces in portraits and in a generator's samples.
 
-How many of them its frontal face detector takes for faces, and how far from the truth about the portraits its 68
-landmarks lie. The detector is a HOG of King 2009, the landmarks are those of Kazemi and Sullivan 2014, trained on
-iBUG 300-W; pictures are shown to both at 384 px, which is 128 px enlarged three times.
+Prints how many its frontal face detector finds, and how far its 68 landmarks lie from the portraits' true ones. The
+detector is that of King 2009 (HOG), the landmarks are those of Kazemi and Sullivan 2014, trained on iBUG 300-W. Both
+get the pictures at 384 px, which is 128 px enlarged three times.
 
     python -m benchmarks.faces --count 300
 """
@@ -18,7 +18,7 @@ from PIL import Image
 import stylegan
 from benchmarks.environment import describe
 from stylegan import portraits
-from stylegan.checkpoints.loading import Generator
+from stylegan.common.pixels import to_pil
 
 # Where Debian's package libdlib-data puts it; `make landmarks` installs the package.
 PREDICTOR = Path("/usr/share/dlib/shape_predictor_68_face_landmarks.dat")
@@ -37,9 +37,9 @@ FEATURES = {
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face that was found, in pixels of the picture, the middle of the top left pixel at (0, 0).
+    """A face that was found, in pixels of the picture; (0, 0) is the centre of the top left pixel.
 
-    Args:
+    Attributes:
         box: (4,) left, top, right and bottom.
         landmarks: (68, 2) in iBUG order, x to the right and y down; None without a predictor.
     """
@@ -49,10 +49,14 @@ class Face:
 
 
 def find_faces(pictures: torch.Tensor, predictor: Path | None = None) -> list[list[Face]]:
-    """The faces that dlib finds in each of the pictures (N, 3, R, R) in [0, 1], none or several.
+    """The faces that dlib finds in each picture, none or several.
 
-    Landmarks are predicted where `predictor`, dlib's shape predictor of 68 points, is given. Raises RuntimeError when
-    that file cannot be read.
+    Args:
+        pictures: (N, 3, R, R) in [0, 1].
+        predictor: dlib's shape predictor of 68 points; without it faces have no landmarks.
+
+    Raises:
+        RuntimeError: if the predictor's file cannot be read.
     """
     import dlib
 
@@ -65,8 +69,7 @@ def find_faces(pictures: torch.Tensor, predictor: Path | None = None) -> list[li
 
     found = []
     for picture in pictures:
-        data = picture.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        large = np.array(Image.fromarray(data).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        large = np.array(to_pil(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
         faces = []
         for box in detector(large, 0):
             corners = in_picture([(box.left(), box.top()), (box.right(), box.bottom())])
@@ -84,7 +87,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def true_face(faces: list[Face], landmarks: np.ndarray) -> Face:
-    """Of the faces found in a picture, at least one, that which overlaps the box of its true landmarks (68, 2) most."""
+    """The one of a picture's faces (at least one) that overlaps the box of its true landmarks (68, 2) most."""
     box = np.concatenate([landmarks.min(0), landmarks.max(0)])
     return max(faces, key=lambda face: overlap(face.box, box))
 
@@ -96,26 +99,20 @@ def eye_distance(landmarks: np.ndarray) -> np.ndarray:
 
 
 def outer_eye_distance(landmarks: np.ndarray) -> np.ndarray:
-    """Distance (...) between the outer corners of the eyes of landmarks (..., 68, 2), by which 300-W counts errors."""
+    """Distance (...) between the outer corners of the eyes of landmarks (..., 68, 2), the unit of errors in 300-W."""
     return np.linalg.norm(landmarks[..., 45, :] - landmarks[..., 36, :], axis=-1)
 
 
 def landmark_offsets(seen: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """How far (N, 68, 2) the seen landmarks lie from the true ones, both (N, 68, 2), in per cent of the true distance
-    between the eyes; positive to the right and down."""
+    """Offsets (N, 68, 2) of the seen landmarks from the true ones, positive to the right and down.
+
+    They are in per cent of the true distance between the eyes.
+    """
     return 100 * (seen - true) / eye_distance(true)[:, None, None]
 
 
-def sample(generator: Generator, count: int, seed: int, truncation_psi: float) -> torch.Tensor:
-    """Pictures (N, 3, R, R) in [0, 1] of `count` latents."""
-    z = torch.randn(count, generator.z_dim, generator=torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        parts = [generator(part, truncation_psi=truncation_psi) for part in z.split(16)]
-    return ((torch.cat(parts) + 1) / 2).clamp(0, 1)
-
-
 def _print_offsets(offsets: np.ndarray, every_point: bool) -> None:
-    print(f"dlib's landmarks against the true ones, in {len(offsets)} portraits, in % of the distance of the eyes;")
+    print(f"dlib's landmarks against the true ones in {len(offsets)} portraits, in % of the distance between the eyes;")
     print("mean and median over portraits of the mean distance; mean offset to the right and down")
     rows = dict(FEATURES)
     if every_point:
@@ -128,12 +125,12 @@ def _print_offsets(offsets: np.ndarray, every_point: bool) -> None:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("--generator", default="default")
-    parser.add_argument("--points", action="store_true", help="the offset of every single landmark as well")
+    parser.add_argument("--points", action="store_true", help="also print the offset of every landmark")
     arguments = parser.parse_args()
     if arguments.count < 1:
         parser.error(f"the number of pictures is {arguments.count}; give one or more.")
@@ -148,13 +145,13 @@ def main() -> None:
     print_share("portraits", found)
     generator = stylegan.load(arguments.generator)
     for psi in (0.7, 1.0):
-        pictures = sample(generator, arguments.count, arguments.seed, psi)
+        pictures = stylegan.sample(generator, range(arguments.seed, arguments.seed + arguments.count), psi)
         print_share(f"{generator.name}, truncation_psi={psi}", find_faces(pictures))
 
     truths = [fact.landmarks.numpy() for fact in portraits.truth(drawn, 128)]
     pairs = [(true_face(faces, true).landmarks, true) for faces, true in zip(found, truths, strict=True) if faces]
     if not PREDICTOR.exists():
-        print(f"Landmarks were not compared, for {PREDICTOR} is not there; `make landmarks` installs it.")
+        print(f"Landmarks were not compared because {PREDICTOR} is missing; `make landmarks` installs it.")
     elif pairs:
         seen, true = (np.stack(side) for side in zip(*pairs, strict=True))
         offsets = landmark_offsets(seen, true)
@@ -162,7 +159,7 @@ def main() -> None:
         inner = np.linalg.norm(offsets[:, FEATURES["all 51"]], axis=2).mean(1)
         by_corners = inner * eye_distance(true) / outer_eye_distance(true)
         print(
-            f"all 51, in % of the distance of the outer eye corners, as 300-W counts: mean {by_corners.mean():.2f},",
+            f"all 51, in % of the distance between the outer eye corners, as in 300-W: mean {by_corners.mean():.2f},",
             end="",
         )
         print(f" median {np.median(by_corners):.2f}")

@@ -1,6 +1,6 @@
 """The search on portraits that the generator has never seen, reduced to 16 px.
 
-Prints how often the downsampling loss reaches `eps`, with default options, and draws targets and findings.
+Prints how often the downsampling loss reaches `eps` with default options, and draws portraits, targets and results.
 
     python -m benchmarks.heldout --count 100 -o heldout.png
 """
@@ -17,7 +17,7 @@ from benchmarks.environment import describe
 from pulse.options import METHODS
 from stylegan import portraits
 from stylegan.common.grid import grid
-from stylegan.common.pixels import to_pil
+from stylegan.common.png import write_png
 
 # Training draws its portraits from seeds 0 to 99 of `stylegan.training.pairs`; this one is not among them.
 HELD_OUT_SEED = 20_201_123
@@ -30,7 +30,7 @@ def held_out(count: int) -> torch.Tensor:
 
 
 def main() -> None:
-    """Print the table and draw the picture."""
+    """Prints the table and draws the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--size", type=int, default=16)
@@ -55,7 +55,7 @@ def main() -> None:
     rows = min(8, len(targets))
     big = torch.nn.functional.interpolate(targets, size=truth.shape[2:], mode="nearest")
     sheet = grid(torch.cat([part[:rows] for part in (truth, big, result.images)]), columns=rows)
-    to_pil(sheet).save(arguments.out)
+    write_png(arguments.out, sheet)
     print(f"{arguments.out}: portraits, their {arguments.size} px targets, and what was found")
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.loading
 
-Every measurement runs in a process of its own; the memory is the growth of its largest resident size (Linux).
+Every measurement runs in its own process. The memory is the growth of the peak resident size (Linux only).
 """
 
 import argparse
@@ -30,7 +30,7 @@ from stylegan.networks.stylegan2 import Generator
 torch.zeros(10).sum()
 path, what = Path(sys.argv[1]), sys.argv[2]
 peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
-# What is loaded once whatever the file.
+# Loaded first, so that what every load needs (imports) is not counted.
 stylegan.load(sys.argv[3])
 before, begun = peak(), time.process_time()
 held = stylegan.load(path) if what == "stylegan.load" else torch.load(path, weights_only=True)
@@ -39,14 +39,14 @@ print(time.process_time() - begun, 1024 * (peak() - before))
 
 
 def measure(path: Path, what: str, small: Path) -> tuple[float, float]:
-    """Seconds of computing and bytes of one loading; `what` is "stylegan.load" or "torch.load"."""
+    """CPU seconds and bytes of one load; `what` is "stylegan.load" or "torch.load"."""
     command = [sys.executable, "-c", _MEASURE, str(path), what, str(small)]
     seconds, grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(seconds), float(grown)
 
 
 def write_files(folder: Path, resolution: int = 1024) -> dict[str, Path]:
-    """A pickle of a whole training state, one of the averaged generator alone, and that one's tensors by torch.save."""
+    """Writes a pickle of a whole training state, one of the averaged generator alone, and its tensors by torch.save."""
     torch.manual_seed(0)
     options: dict[str, Any] = {"num_fp16_res": 4, "conv_clamp": 256}
     generator = Generator(512, 0, 512, resolution, synthesis_kwargs=options).eval().requires_grad_(False)
@@ -60,7 +60,7 @@ def write_files(folder: Path, resolution: int = 1024) -> dict[str, Path]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--resolution", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=5)

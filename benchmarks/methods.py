@@ -1,13 +1,13 @@
-"""The published search against the bounded one, on portraits that the generator has never seen and on our sprites.
+"""The methods "pulse" and "bounded" on portraits that the generator has never seen and on our sprites.
 
-What a user gets is an 8-bit picture, so that is measured: clamped, rounded, made small again. Beside it stand whether
-dlib's detector takes it for a face, and how likely its styles are under the generator:
+The error is that of the 8-bit picture that a user gets: clamped, rounded, made small again. The table also says whether
+dlib's detector finds a face, and how likely the styles are under the generator:
 
 - radius: root mean square of the gaussianised styles, in the generator's own deviations (1 for its own images);
 - mean style: Mahalanobis distance, by dimension, of the mean of an image's styles to the generator's distribution
-  (about 1 for its own images; 13 for one point of the sphere drawn at random, for W fills few of its dimensions);
-- spread: how far the gaussianised styles of one image lie apart (0 for its own images, 1 if unrelated);
-- GEOCROSS: the same as PULSE measures it, of the styles after the leaky ReLU.
+  (about 1 for its own images; 13 for a random point of the sphere, because W fills few of its dimensions);
+- spread: how far apart the gaussianised styles of one image lie (0 for its own images, 1 if unrelated);
+- GEOCROSS: the spread as PULSE measures it, of the styles after the leaky ReLU.
 
     python -m benchmarks.methods --count 50
 """
@@ -33,13 +33,13 @@ from stylegan.gaussian_fit import fit_gaussian
 
 @dataclass
 class Measured:
-    """One value for each image of a method, and the seconds that they took."""
+    """One value for each image of a method, and the CPU seconds of the searches."""
 
     columns: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
-# How each column is put into one number.
+# How each column becomes one number.
 COLUMNS: dict[str, Callable[[torch.Tensor], str]] = {
     "L2 of 8 bits": lambda x: f"{x.median():.2e}",
     "95 %": lambda x: f"{x.quantile(0.95):.2e}",
@@ -53,10 +53,10 @@ COLUMNS: dict[str, Callable[[torch.Tensor], str]] = {
 
 
 def columns(result: pulse.Result, eps: float, covariance: torch.Tensor) -> dict[str, list[float]]:
-    """What the table is made of, one value for each image.
+    """The columns of the table, one value for each image.
 
     Args:
-        result: of a search in the gaussianised space.
+        result: a search in the gaussianised space.
         eps: the mean squared error that counts as reached.
         covariance: (d, d), of one gaussianised style of the generator.
     """
@@ -117,7 +117,7 @@ def print_table(name: str, size: int, measured: dict[str, Measured]) -> None:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--size", type=int, default=16)

@@ -1,9 +1,9 @@
-"""Checkpoints composed at random: valid in form, senseless or hostile in content.
+"""Random checkpoints: valid in form, with meaningless or hostile content.
 
 A sample file is taken apart into a tree of values, calls and objects. Parts of the tree are replaced, shared, repeated
-or wrapped, and the tree is written again with varied instructions. What stands in for a part is drawn from numbers at
-the edges, shapes that claim too much, calls of the known constructors, and short programs that unfold to something
-huge: the same list a thousand times, tuples of tuples, a dictionary made again and again.
+or wrapped, and the tree is written again with varied instructions. The replacements are extreme numbers, shapes that
+are too large, calls of the known constructors, and short programs that expand to something huge: the same list a
+thousand times, tuples of tuples, a dictionary built again and again.
 """
 
 import io
@@ -68,7 +68,7 @@ _CALLS = (
 
 
 def scalar(draw: Draw) -> Any:
-    """A number, a text or nothing, at the edges of what a reader expects."""
+    """A number, a text or None, at the limits of what a reader expects."""
     kind = draw.randrange(8)
     if kind < 3:
         return draw.choice(_NUMBERS)
@@ -101,7 +101,7 @@ def value(draw: Draw, depth: int = 0) -> Any:
 
 
 def program(draw: Draw) -> bytes:
-    """Instructions that cost little to write and, without bounds, much to follow."""
+    """Instructions that are short but, without limits, expensive to run."""
     many = int(10 ** draw.uniform(1, 4.7))
     few = draw.choice((2, 3, 10, 60, 300))
     ordered, load, dtype = b"ccollections\nOrderedDict\n", b"ctorch.storage\n_load_from_bytes\n", b"cnumpy\ndtype\n"
@@ -191,7 +191,7 @@ def changed(tree: Any, draw: Draw) -> Callable[[], None]:
 
 
 def _somewhere(tree: Any, draw: Draw) -> tuple[Any, Any, Any]:
-    """A part of a tree, with its owner: a walk down from the root that may stop at every step."""
+    """A random part of a tree, with its owner: a walk down from the root that may stop at every step."""
     places = list(slots(tree))
     while True:
         slot = draw.choice(places)
@@ -227,7 +227,7 @@ class Zipped:
         content = Pickled(self.tree).write(draw)
         with zipfile.ZipFile(buffer, "w") as archive:
             for name, data in self.members.items():
-                # A name alone would be stored with the present time.
+                # Given only a name, zipfile would store the current time.
                 archive.writestr(zipfile.ZipInfo(name), content if name == self.pickle else data)
         return buffer.getvalue()
 
@@ -250,7 +250,7 @@ class Described:
                 }
             text = json.dumps(header, default=_plain, skipkeys=True).encode()
         except (ValueError, RecursionError):
-            # A tree within itself has no JSON; deep brackets take its place.
+            # A tree that contains itself has no JSON form; deeply nested brackets replace it.
             text = b"[" * draw.randrange(1, 100_000)
         finally:
             back()

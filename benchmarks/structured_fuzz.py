@@ -1,8 +1,8 @@
-"""Loads structured files one after another in a process that is watched; for `fuzz_checkpoints --structured`.
+"""Loads structured files one after another in a supervised process; for `fuzz_checkpoints --structured`.
 
-Each input may take 2 seconds of computing, and memory of 4 times the file's size plus 64 MB plus the network. It ends
-in a network that can be called, or in a CheckpointError of one printable sentence. A process that hangs or dies is
-replaced, and its input reported.
+Each input may take 2 CPU seconds, and as much memory as 4 times the file's size, 64 MB and the network together. It
+must end in a network that can be called, or in a CheckpointError of one printable sentence. A process that hangs or
+dies is replaced, and its input reported.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ SAMPLES = Path(__file__).parents[1] / "tests" / "data"
 SECONDS = 2.0
 MEGABYTES = 64
 _WHICH: tuple[Which, ...] = ("G_ema", "G", "D")
-# Of wall clock: neighbours may make a machine ten times slower, but not a hang of a file.
+# Wall-clock seconds: a busy machine may be ten times slower, but a longer wait means that the reader hangs.
 _PATIENCE = 60.0
 _ADDRESSES = 8 << 30
 
@@ -40,7 +40,7 @@ Write = Callable[[random.Random], bytes]
 
 
 def writers(folder: Path) -> list[Write]:
-    """What composes a file of each kind."""
+    """The functions that compose a file of each kind."""
     options: dict[str, Any] = {"channel_base": 64, "channel_max": 8}
     torch.manual_seed(0)
     plain, labelled = Generator(8, 0, 8, 16, synthesis_kwargs=options), Generator(8, 3, 8, 8, synthesis_kwargs=options)
@@ -66,7 +66,7 @@ def content(number: int, makers: list[Write]) -> tuple[bytes, Which]:
 
 
 def fuzz(count: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Load `count` structured files; returns how often each outcome came, and a sentence for each fault."""
+    """Loads `count` structured files; returns how often each outcome came, and a sentence for each fault."""
     outcomes: Counter[str] = Counter()
     faults: list[str] = []
     context = multiprocessing.get_context("spawn")
@@ -162,12 +162,12 @@ def _call(network: Any) -> None:
 
 
 def _memory(reset: bool = False) -> int:
-    """The largest resident size of this process, in bytes; since now, if it is reset. 0 where there is no record."""
+    """The peak resident size of this process in bytes, since now with `reset`; 0 where it is unknown."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0
     if reset:
-        # What an earlier input left to the allocator would hide what this one takes.
+        # Memory that the allocator kept from earlier inputs would hide what this one takes.
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
     found = re.search(r"VmHWM:\s*(\d+)", status.read_text())

@@ -1,4 +1,4 @@
-"""Pickles as trees: taken apart without calling what they name, and written again with varied instructions."""
+"""Pickles as trees: parsed without calling what they name, and written again with varied instructions."""
 
 import io
 import pickle
@@ -32,7 +32,7 @@ class Global:
 
 @dataclass(eq=False)
 class Call:
-    """A call of a name, or a new object of it; with what is put into it afterwards."""
+    """A call of a name, or a new object of a class, and what is put into the result afterwards."""
 
     target: Any
     arguments: Any
@@ -75,9 +75,8 @@ def parse(content: bytes) -> Any:
 
 
 def take_apart(storage: bytes) -> tuple[list[Any], bytes]:
-    """The five pickles of a storage in torch.save's old form, as trees, and the numbers that follow them.
-
-    Its key, which is an address in the memory of whoever wrote it, becomes "0".
+    """The five pickles of a storage in torch.save's old format, as trees, and the numbers that follow them. The
+    storage's key, a memory address of the process that wrote it, becomes "0".
     """
     file = io.BytesIO(storage)
     parts = [_thaw(_Recorder(file).load(), {}) for _ in range(5)]
@@ -86,7 +85,7 @@ def take_apart(storage: bytes) -> tuple[list[Any], bytes]:
 
 
 def settle(tree: Any) -> Any:
-    """The tree, its storages written again, so that the same network always makes the same bytes."""
+    """The tree with its storages written again, so that the same network always gives the same bytes."""
     waiting, seen = [tree], set()
     while waiting:
         node = waiting.pop()
@@ -101,7 +100,7 @@ def settle(tree: Any) -> Any:
 
 
 def join(parts: list[Any], numbers: bytes, draw: Draw) -> bytes:
-    """A storage of its pickles and its numbers."""
+    """A storage's bytes, from its pickles and its numbers."""
     return b"".join(Writer(draw).write(part) for part in parts) + numbers
 
 
@@ -110,7 +109,7 @@ def _thaw(node: Any, seen: dict[int, Any]) -> Any:
         return seen[id(node)]
     if isinstance(node, tuple | set | frozenset):
         seen[id(node)] = result = Tuple(_thaw(part, seen) for part in node)
-        # An id is good for as long as its object lives.
+        # An id is only unique while its object lives.
         seen[id(seen[id(node)])] = result
         return result
     seen[id(node)] = node
@@ -141,7 +140,8 @@ def put_part(owner: Any, key: Any, value: Any) -> None:
 
 
 class Writer:
-    """Writes trees as pickles, with varied instructions; what occurs twice is written once and referred to."""
+    """Writes trees as pickles with varied instructions. A node that occurs twice is written once and then referred
+    to."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
@@ -178,7 +178,7 @@ class Writer:
             self.remember(node)
             self.fill(node, b"e")
         elif id(node) in self.begun:
-            # What is not made yet cannot be within itself.
+            # An object cannot contain itself before it exists.
             self.code += b"N"
         else:
             self.begun.add(id(node))

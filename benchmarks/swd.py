@@ -1,6 +1,6 @@
-"""Sliced Wasserstein distance of a generator's samples to portraits, beside its floor: portraits to other portraits.
+"""Sliced Wasserstein distance of a generator's samples to portraits, and its floor: portraits to other portraits.
 
-Pictures are drawn in parts and kept in a folder, so that a run that was ended goes on where it was.
+Pictures are drawn in parts and kept in a folder, so an interrupted run continues where it stopped.
 
     python -m benchmarks.swd --count 8192 --generator default
 """
@@ -18,10 +18,12 @@ import stylegan
 from benchmarks.environment import describe
 from stylegan import portraits
 from stylegan.checkpoints.loading import Generator
+from stylegan.common.files import whole_file
+from stylegan.common.pixels import to_bytes
 from stylegan.training.sliced_wasserstein import level_sizes, mean_distance, sliced_wasserstein
 
 PART = 256
-# Neither training (small seeds) nor benchmarks.heldout draws these portraits.
+# Neither training (small seeds) nor benchmarks.heldout uses these seeds.
 SEEDS = {"portraits": 20_180_430, "other portraits": 20_180_431, "samples": 20_180_432}
 
 
@@ -30,7 +32,7 @@ def drawn_portraits(seed: int, resolution: int) -> Callable[[int], np.ndarray]:
 
     def draw(part: int) -> np.ndarray:
         u = portraits.sample(PART, torch.Generator().manual_seed(seed * 100_000 + part))
-        return _bytes(torch.cat([portraits.render(some, resolution) for some in u.split(16)]))
+        return to_bytes(torch.cat([portraits.render(some, resolution) for some in u.split(16)])).numpy()
 
     return draw
 
@@ -43,16 +45,16 @@ def drawn_samples(generator: Generator, seed: int, truncation_psi: float, device
     def draw(part: int) -> np.ndarray:
         z = torch.randn(PART, generator.z_dim, generator=torch.Generator().manual_seed(seed * 100_000 + part))
         images = [generator(some.to(device), truncation_psi=truncation_psi).cpu() for some in z.split(16)]
-        return _bytes((torch.cat(images) + 1) / 2)
+        return to_bytes((torch.cat(images) + 1) / 2).numpy()
 
     return draw
 
 
 def cached(folder: Path, name: str, count: int, draw: Callable[[int], np.ndarray]) -> np.ndarray:
-    """The first `count` pictures of `draw`; parts that the folder has are read, the others drawn and written.
+    """The first `count` pictures of `draw`. Parts that the folder holds are read, the others drawn and written.
 
-    The first part is always drawn, and its digest is in the files' names: pictures of an older renderer or of other
-    weights are never taken for these.
+    The first part is always drawn, and its digest is in the files' names, so pictures of an older renderer or of other
+    weights are never used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     first = draw(0)
@@ -61,21 +63,15 @@ def cached(folder: Path, name: str, count: int, draw: Callable[[int], np.ndarray
     for i in range(1, -(-count // PART)):
         path = folder / f"{name.replace(' ', '_')}_{digest}_{i:04d}.npy"
         if not path.exists():
-            beside = path.with_suffix(".part")
-            with beside.open("wb") as file:
+            with whole_file(path) as unfinished, unfinished.open("wb") as file:
                 np.save(file, draw(i))
-            beside.replace(path)
             print(f"{name}: {min((i + 1) * PART, count)} of {count}", flush=True)
         parts.append(np.load(path, mmap_mode="r"))
     return np.concatenate(parts)[:count]
 
 
-def _bytes(pictures: torch.Tensor) -> np.ndarray:
-    return pictures.mul(255).round().clamp(0, 255).to(torch.uint8).numpy()
-
-
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=8192)
     parser.add_argument("--generator", nargs="*", default=["default"], help="one or more")
@@ -87,7 +83,7 @@ def main() -> None:
     generators = {source: stylegan.load(source) for source in arguments.generator}
     resolutions = {generator.img_resolution for generator in generators.values()}
     if len(resolutions) != 1:
-        parser.error("the generators are of different resolutions; measure one resolution at a time.")
+        parser.error("the generators have different resolutions; measure one resolution at a time.")
     (resolution,) = resolutions
     count, cache, device = arguments.count, arguments.cache, arguments.device
 

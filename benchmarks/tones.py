@@ -1,10 +1,9 @@
 """Shares of the ten Monk skin tones among portraits and among samples of a generator, estimated from pixels alone.
 
-The colours at places of a face that are usually bare skin are looked up with dlib's landmarks, beside those that tell
-of the light: the whites of the eyes and the surroundings. A linear discriminant (Fisher 1936), fitted to portraits
-whose tone is known, estimates the tone from them. As light varies it takes one tone for its neighbour now and then;
-how often is measured on other portraits, and the shares are corrected for it. Nothing is known here of the colours in
-which portraits are painted.
+dlib's landmarks locate places of a face that are usually bare skin, and places that show the light: the whites of the
+eyes and the surroundings. A linear discriminant (Fisher 1936), fitted to portraits whose tone is known, estimates the
+tone from the colours there. Because the light varies, it sometimes confuses neighbouring tones. How often is measured
+on other portraits, and the shares are corrected for it. The renderer's palette is not used.
 
     python -m benchmarks.tones --count 1000 --generator default
 """
@@ -19,7 +18,7 @@ from scipy.optimize import nnls
 
 import stylegan
 from benchmarks.environment import describe
-from benchmarks.faces import LEFT_EYE, PREDICTOR, RIGHT_EYE, eye_distance, find_faces, sample, true_face
+from benchmarks.faces import LEFT_EYE, PREDICTOR, RIGHT_EYE, eye_distance, find_faces, true_face
 from stylegan import portraits
 
 TONES = 10
@@ -47,8 +46,8 @@ def _sees_landmarks() -> bool:
 def find_landmarks(pictures: torch.Tensor, average: np.ndarray) -> tuple[np.ndarray, int]:
     """Landmarks (N, 68, 2) of the pictures (N, 3, R, R), and in how many of them a face was found.
 
-    Where none is found, or dlib or its predictor is not installed, the `average` landmarks (68, 2) of pictures that are
-    cropped alike stand in.
+    Where none is found, or dlib or its predictor is not installed, the `average` landmarks (68, 2) of pictures cropped
+    in the same way are used.
     """
     if not _sees_landmarks():
         return np.broadcast_to(average, (len(pictures), 68, 2)), 0
@@ -58,10 +57,11 @@ def find_landmarks(pictures: torch.Tensor, average: np.ndarray) -> tuple[np.ndar
 
 
 def colours(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """What tells of the skin's tone in a picture (R, R, 3) of sRGB in [0, 1] with landmarks (68, 2): 18 numbers.
+    """18 numbers that depend on the skin's tone, from a picture (R, R, 3) of sRGB in [0, 1] with landmarks (68, 2).
 
     L*a*b* of the darker cheek, the lighter cheek, the forehead, the bridge of the nose, the whites of the eyes and the
-    upper corners of the picture. Medians over patches, so that a strand of hair or the frame of glasses weighs little.
+    upper corners of the picture. Each is a median over a patch, so that a strand of hair or the frame of glasses counts
+    little.
     """
     lab = to_lab(picture)
     height, width = lab.shape[:2]
@@ -71,7 +71,7 @@ def colours(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     radius = max(0.12 * float(eye_distance(landmarks)), 1.0)
 
     def patch(centre: np.ndarray, radius: float = radius) -> np.ndarray:
-        # A face that was found at the edge of the picture may have a cheek beyond it.
+        # A face at the edge of the picture may have a cheek outside of it.
         column, row = centre.clip(0, (width - 1, height - 1))
         return np.median(lab[np.hypot(x - column, y - row) <= radius], axis=0)
 
@@ -105,15 +105,18 @@ def all_colours(pictures: torch.Tensor, landmarks: np.ndarray) -> np.ndarray:
 def fit_discriminant(features: np.ndarray, tones: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """A function that estimates the tone (M,), 0 to 9, from features (M, F), fitted to features (N, F) of known tones.
 
-    Fisher's linear discriminant: each tone a Gaussian of its own mean and a covariance common to all, none of them
-    likelier beforehand than another. Raises ValueError when one of the ten tones is missing.
+    Fisher's linear discriminant: each tone is a Gaussian with its own mean, all share one covariance, and all are
+    equally likely beforehand.
+
+    Raises:
+        ValueError: if one of the ten tones is missing.
     """
     missing = sorted(set(range(TONES)) - set(tones.tolist()))
     if missing:
-        raise ValueError(f"The tones to fit to lack tone {missing[0] + 1}; give pictures of all ten.")
+        raise ValueError(f"The pictures to fit to have none of tone {missing[0] + 1}; give pictures of all ten.")
     means = np.stack([features[tones == tone].mean(0) for tone in range(TONES)])
     within = features - means[tones]
-    # The pseudo-inverse leaves out what does not vary, as the surroundings of cut-out faces.
+    # The pseudo-inverse ignores features that do not vary, such as the surroundings of cut-out faces.
     weights = np.linalg.pinv(within.T @ within / len(features), hermitian=True) @ means.T
     offsets = (means.T * weights).sum(0) / 2
     return lambda features: (features @ weights - offsets).argmax(1)
@@ -137,7 +140,7 @@ def corrected_shares(observed: np.ndarray, confused: np.ndarray) -> np.ndarray:
     The adjusted count of quantification (Saerens et al. 2002; Forman 2008), for ten classes: the p >= 0 of sum 1 with
     the least |confused^T p - observed|.
     """
-    # The sum is one more equation, weighed so heavily that it holds.
+    # The sum is one more equation, with so large a weight that it holds.
     heavy = 1e4
     p, _ = nnls(np.vstack([confused.T, np.full(TONES, heavy)]), np.append(observed, heavy))
     return p / p.sum()
@@ -146,9 +149,11 @@ def corrected_shares(observed: np.ndarray, confused: np.ndarray) -> np.ndarray:
 def standard_errors(
     true: np.ndarray, estimated: np.ndarray, observed: np.ndarray, rng: np.random.Generator, rounds: int = 200
 ) -> np.ndarray:
-    """Standard errors (10,) of the corrected shares of the estimates `observed` (M,), by the bootstrap (Efron 1979):
-    they and the pairs (N,) of true and estimated tones that the confusion is counted from are drawn again. Of a share
-    that is corrected to 0 they say too little, for it stays 0."""
+    """Standard errors (10,) of the corrected shares of the estimates `observed` (M,), by the bootstrap (Efron 1979).
+
+    Both the estimates and the pairs (N,) of true and estimated tones, from which the confusion is counted, are drawn
+    again. The error of a share that is corrected to 0 is too small, because the share stays 0.
+    """
     again = []
     for _ in range(rounds):
         pairs, others = rng.integers(len(true), size=len(true)), rng.integers(len(observed), size=len(observed))
@@ -157,7 +162,7 @@ def standard_errors(
 
 
 def portraits_of_every_tone(count: int, seed: int) -> torch.Tensor:
-    """Points (count, K) of the portraits' cube, as many of one tone as of another, all else random."""
+    """Portraits (count, K) of equally many of each tone, with everything else random."""
     u = portraits.sample(count, torch.Generator().manual_seed(seed))
     tone = portraits.COORDINATES.index("tone")
     u[:, tone] = (torch.arange(count) % TONES + u[:, tone]) / TONES
@@ -170,20 +175,20 @@ def true_tones(u: torch.Tensor) -> np.ndarray:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="portraits and samples whose tones are estimated")
-    parser.add_argument("--fit", type=int, default=1000, help="portraits that the estimate is fitted to")
-    parser.add_argument("--test", type=int, default=500, help="portraits that its confusion is counted on")
+    parser.add_argument("--fit", type=int, default=1000, help="portraits that the discriminant is fitted to")
+    parser.add_argument("--test", type=int, default=500, help="portraits that its confusion is measured on")
     parser.add_argument("--seed", type=int, default=20_221)
     parser.add_argument("--generator", default="default")
     parser.add_argument("--truncation-psi", type=float, default=0.7)
     arguments = parser.parse_args()
     if arguments.count < 1 or min(arguments.fit, arguments.test) < 20 * TONES:
-        parser.error("give at least one picture to estimate, and 200 each to fit and to test, 20 of each tone.")
+        parser.error("give at least one picture for --count, and 200 each for --fit and --test (20 of each tone).")
     print(describe())
     if not _sees_landmarks():
-        print("dlib or its landmarks are not installed; `pip install dlib-bin` and `make landmarks` do it.")
+        print("dlib or its landmarks are not installed; `pip install dlib-bin` and `make landmarks` install them.")
     generator = stylegan.load(arguments.generator)
     seed, resolution = arguments.seed, generator.img_resolution
     fitted_to = portraits_of_every_tone(arguments.fit, seed)
@@ -204,7 +209,7 @@ def main() -> None:
     _print_confusion(true, estimated)
     of_portraits = estimate(features("held-out portraits", portraits.render(held_out, resolution)))
     name = f"{generator.name}, truncation_psi={arguments.truncation_psi}"
-    pictures = sample(generator, arguments.count, seed, arguments.truncation_psi)
+    pictures = stylegan.sample(generator, range(seed, seed + arguments.count), arguments.truncation_psi)
     of_samples = estimate(features(name, pictures))
     print("Shares of the tones in %: as counted, and corrected for the confusion, with its standard error")
     print(f"{'':46s}" + "".join(f"{tone:>6d}" for tone in range(1, TONES + 1)) + "  smallest")

@@ -1,4 +1,4 @@
-"""Which point of a walk is kept, and which start of an image wins."""
+"""Keeping the best point of each start, and choosing the best start of each image."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pulse.walk import Point, where
 class Best:
     """The best point so far of each of M starts.
 
-    images, downsampled, latents, noise: rows as in `Result`.
-    loss, l2: (M,), infinite where nothing was finite yet.
-    at, reached_at: (M,) the step that it comes from, and the first step within eps, -1 for none yet.
+    Attributes:
+        images, downsampled, latents, noise: rows as in `Result`.
+        loss, l2: (M,), infinite where nothing was finite yet.
+        at, reached_at: (M,) the step of the best point, and the first step within eps (-1 if none yet).
     """
 
     images: Tensor
@@ -34,9 +35,9 @@ class Best:
 def better(point: Point, old: Best | None, eps: float) -> Best:
     """The better of a new point and the best so far, start by start.
 
-    One within `eps` goes before one that is not: PULSE looks for an image of the set ||A(x) - target||^2 <= eps
-    (Menon et al., CVPR 2020, section 3, "Downscaling Loss"). Then the lower loss, then the lower L2, for losses that
-    the floor has made equal.
+    A point within `eps` beats one that is not, because PULSE looks for an image with ||A(x) - target||^2 <= eps (Menon
+    et al., CVPR 2020, section 3, "Downscaling Loss"). Then the lower loss wins, then the lower L2: the floor can make
+    losses equal.
     """
     loss, l2 = (x.masked_fill(~point.active, math.inf) for x in (point.loss, point.l2))
     at = torch.full_like(point.active, point.step, dtype=torch.int64)
@@ -51,7 +52,7 @@ def better(point: Point, old: Best | None, eps: float) -> Best:
         where(take, point.images, old.images),
         where(take, point.downsampled, old.downsampled),
         where(take, point.latents, old.latents),
-        # Noise that is not trained is the same tensor in all points.
+        # All points share the noise that is not trained.
         [o if n is o else where(take, n, o) for n, o in zip(point.noise, old.noise, strict=True)],
         torch.where(take, loss, old.loss),
         torch.where(take, l2, old.l2),

@@ -30,18 +30,18 @@ def depixelize(
         picture: a path, a Pillow image, an array or a tensor, as `pulse.pictures.open_picture` takes them.
         generator: a generator, or what `stylegan.load` takes: a name or a path.
         size: a larger picture is downsampled first, to this many pixels on its longer side.
-        framing: how a picture that is not square becomes so: "pad", "crop" or "stretch"; see
+        framing: how a picture is made square: "pad", "crop" or "stretch"; see
             `pulse.pictures.fit_target`.
         background: the colour under transparent pixels: a name, "#rrggbb", or three numbers from 0 to 1.
-        notes: gets a plain sentence for each thing about the picture that its owner may not expect, for example that
-            it looks like a sheet of many sprites. Without a list they become warnings.
-        callback: as of `pulse.search`.
+        notes: a list that gets a sentence for each surprise in the picture, for example that it looks like a sheet of
+            many sprites. Without a list they become warnings.
+        callback: as for `pulse.search`.
         options: how to search.
         overrides: fields of `SearchOptions` by name (steps, eps, starts, seed and so on), in place of those in
             `options`.
 
     Returns:
-        The result for the one picture: `images` (1, 3, H, W) in [0, 1] and the rest, as of `pulse.search`.
+        The result for the one picture: `images` (1, 3, H, W) in [0, 1] and the other fields of `pulse.Result`.
 
     Raises:
         ValueError: in one sentence, for a picture, generator or option that cannot be used.

@@ -1,4 +1,4 @@
-"""search(): targets into batches of starts, each walked to its end, and the best of each image gathered.
+"""search(): splits targets into batches of starts, walks each start to its end, and gathers the best of each image.
 
 The walk itself, the published algorithm, is in `pulse.walk`.
 """
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from stylegan import Generator
 
-# Pixels of images that one batch has by default. A processor is quickest when a batch still fits its cache (measured:
-# 128 px, one image 0.088 s a step, four 0.062 s each, sixteen 0.084 s each); a GPU wants to be filled.
+# How many image pixels a batch has by default. A CPU is fastest when a batch fits its cache (measured at 128 px: one
+# image 0.088 s a step, four 0.062 s each, sixteen 0.084 s each); a GPU needs large batches.
 _PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**20}
 
 
@@ -42,15 +42,16 @@ _PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**20}
 class SearchState:
     """What a callback sees at each step of a batch of M starts; tensors live on the generator's device.
 
-    step, steps: the point after `step` of `steps` moves has been evaluated.
-    batch, batches: which batch this is, from 0, of how many.
-    image, start: (M,) which image and which of its starts each row is.
-    active: (M,) rows still searched; False once dropped for a value that is not finite, or ended by
-        `stop_when_reached`.
-    images, downsampled: (M, 3, H, W) and (M, 3, h, w), as in `Result`, of this step.
-    loss, l2: (M,) of this step, as minimised; NaN for rows that are not active.
-    history: "loss" and "l2", (M, step + 1) each: these of all steps so far.
-    best: the best so far.
+    Attributes:
+        step, steps: the point after `step` of `steps` moves has been evaluated.
+        batch, batches: which batch this is, from 0, of how many.
+        image, start: (M,) which image and which of its starts each row is.
+        active: (M,) rows still searched; False once dropped for a value that is not finite, or ended by
+            `stop_when_reached`.
+        images, downsampled: (M, 3, H, W) and (M, 3, h, w), as in `Result`, of this step.
+        loss, l2: (M,) of this step, as minimised; NaN for rows that are not active.
+        history: "loss" and "l2", (M, step + 1) each: these of all steps so far.
+        best: the best so far.
     """
 
     step: int
@@ -94,8 +95,8 @@ def search(
 
     Args:
         G: a generator (`stylegan.Generator`), or the name or path of one.
-        target: (N, 3, h, w) in [0, 1], h and w at most `G.img_resolution`, any aspect; with an `operator` whatever
-            that gives for N images.
+        target: (N, 3, h, w) in [0, 1], h and w at most `G.img_resolution`, any aspect ratio; with an `operator`, a
+            tensor of the shape that it makes of N images.
         options: how to search.
         operator: what makes images small: anything with `A(x)` on images (M, 3, H, W) in [0, 1], differentiable, and
             its adjoint `A_adjoint(y)`; see `pulse.operators`. By default a `Downsampler` to the target's size with the
@@ -111,13 +112,13 @@ def search(
         overrides: fields of `SearchOptions` by name, in place of those in `options`.
 
     Returns:
-        The best point of each image: one within `eps` before one that is not, then by lower total loss, then by lower
-        L2; never simply the last. `l2`, `downsampled` and `reached` are those of the returned pixels, `loss` and
-        `history` what was minimised (for the method "bounded" that is the same). Each image and start has random
-        numbers and a loss of its own, so a batch finds what each image alone would, up to rounding, which a long search
-        can enlarge (`batch_size=1` repeats a search alone to the last bit). A start that meets a value that is not
-        finite is dropped and keeps its best. Ctrl-C ends the search and returns the best so far (images not yet begun
-        get their starting point); a second one breaks off.
+        The best point of each image, which need not be the last: one within `eps` before one that is not, then by lower
+        total loss, then by lower L2. `l2`, `downsampled` and `reached` belong to the returned pixels; `loss` and
+        `history` are what was minimised (for the method "bounded" both are the same). Each image and start has its own
+        random numbers and its own loss, so a batch finds what each image alone would find, up to rounding, which a long
+        search can amplify (`batch_size=1` repeats a search alone to the last bit). A start that meets a value that is
+        not finite is dropped and keeps its best. Ctrl-C ends the search and returns the best so far (images not yet
+        begun get their starting point); a second Ctrl-C stops at once.
 
     Raises:
         ValueError: in one sentence, for an argument that makes no sense, or when `G` gives nothing finite for an image.
@@ -136,7 +137,7 @@ def search(
     was_training = generator.training
     generator.eval()
     try:
-        # Gradients are needed even if the caller has switched them off.
+        # Gradients are needed even if the caller has disabled them.
         with torch.inference_mode(False), torch.enable_grad():
             target = target.detach().to(device_of(generator), torch.float32, copy=True)
             space = latent_space(generator, chosen.space, chosen.tile_latent, labels)
@@ -173,7 +174,7 @@ def search(
 
 @dataclass(frozen=True)
 class _Problem:
-    """What all batches of a search have in common; `more` and `given` are losses and starts of the caller's own."""
+    """What all batches of a search share; `more` and `given` are the caller's losses and starts."""
 
     G: Any
     target: Tensor
@@ -230,7 +231,7 @@ def _last_state(begin: Callable[[], Iterator[SearchState]], callback: Callback |
 
 
 def _states(problem: _Problem, part: _Batch) -> Iterator[SearchState]:
-    """Walks the starts of one batch, and tells what was seen after every evaluation."""
+    """Walks the starts of one batch and yields a state after every evaluation."""
     G, options = problem.G, problem.options
     image = part.image.to(problem.target.device)
     target = problem.target[image]

@@ -1,10 +1,10 @@
 """The last stretch: Gauss-Newton on few numbers.
 
-A gradient tells which way is down; where the numbers are few, a Jacobian also tells how far to go. The
-Levenberg-Marquardt method (K. Levenberg 1944; D. Marquardt 1963; in the form of J. Nocedal and S. Wright, Numerical
-Optimization, 2nd edition, section 10.3) needs a dozen steps where descent needs hundreds. scipy's `least_squares`
-does the same for one problem at a time; here many run in one batch, because what is evaluated (a renderer, a
-generator) is several times cheaper in batches.
+A gradient gives the direction of descent; with few variables, a Jacobian also gives the distance. The Levenberg-
+Marquardt method (K. Levenberg 1944; D. Marquardt 1963; in the form of J. Nocedal and S. Wright, Numerical Optimization,
+2nd edition, section 10.3) needs a dozen steps where descent needs hundreds. scipy's `least_squares` does the same for
+one problem at a time; here many run in one batch, because what is evaluated (a renderer, a generator) is several times
+cheaper in batches.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ def least_squares(
     """Moves points until a function of them is near its targets (Levenberg-Marquardt, many problems at once).
 
     Minimises, for each row, mean((function(x) - target)^2) + prior * mean(x^2). The Jacobian is taken by one-sided
-    differences, towards 0, so that a point at the edge of what is likely is not pushed over it.
+    differences towards 0, so that a point at the edge of the likely range is not evaluated outside of it.
 
     Args:
         function: (M, K) -> (M, P), each row on its own; it need not be differentiable.
-        x: (B, K), where to begin.
+        x: (B, K), the starting points.
         target: (B, P).
         prior: weight of the prior, a number or (B,); x counts as standard normal, so this is the maximum a posteriori
             point for noise of variance `prior` * P / K.
         spherical: keep each row's length, and step along the sphere (geodesics of `pulse.sphere`); the prior then has
-            nothing to say.
-        steps: most steps.
-        difference: of the Jacobian.
+            no effect.
+        steps: the largest number of steps.
+        difference: step of the finite differences.
         longest: no coordinate moves further in one step.
         enough: a row whose error is at most this stops.
         callback: called as callback(step, solution so far); returning True ends the search.
@@ -151,7 +151,7 @@ class _Problem:
         return torch.linalg.solve(damped, -gradient[:, None].expand(-1, damping.shape[1], -1))
 
     def try_moves(self, best: Solution, rows: Tensor, moves: Tensor) -> tuple[Solution, Tensor]:
-        """The better of `best` and what the moves lead to; and which of the moves helped each row, -1 for none."""
+        """The better of `best` and the results of the moves; and which move helped each row, -1 for none."""
         b, d, k = moves.shape
         x = self.moved(best.x[rows, None].expand(b, d, k), moves)
         values = self.evaluate(x.reshape(b * d, k)).view(b, d, -1)

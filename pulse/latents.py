@@ -1,4 +1,4 @@
-"""The spaces that a search can walk in, and the way from each to a generator's styles."""
+"""The latent spaces of a search, and the map from each to a generator's styles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPACES = ("gaussianized", "z", "w", "w+")
 # about two deviations in 100 steps.
 _FREE_SCALE = 0.1
 
-# How many latents the moments of w, and of one label's styles, are taken over: each deviation is right to 1 %.
+# Samples for the moments of w and of one label's styles: enough for standard deviations within 1 %.
 _SAMPLES = 4096
 _SAMPLES_PER_LABEL = 16384
 
@@ -28,12 +28,13 @@ _SAMPLES_PER_LABEL = 16384
 class Space:
     """A latent space of one generator, made by `latent_space`.
 
-    name: one of `SPACES`.
-    vectors: how many vectors one image has: num_ws, or 1 where all styles are the same.
-    dim: length of each vector.
-    spherical: whether each vector stays on the sphere that it starts on.
-    styles_of: what `to_ws` calls, with `rows`.
-    rows: (N,) which of the labels each image has, for a conditional generator; None takes them in order.
+    Attributes:
+        name: one of `SPACES`.
+        vectors: how many vectors one image has: num_ws, or 1 where all styles are the same.
+        dim: length of each vector.
+        spherical: whether each vector stays on the sphere that it starts on.
+        styles_of: what `to_ws` calls, with `rows`.
+        rows: (N,) which of the labels each image has, for a conditional generator; None takes them in order.
     """
 
     name: str
@@ -71,7 +72,8 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False, 
 
     A conditional generator needs `labels` (N, c_dim), on its device; means and deviations are then those of each label.
 
-    Raises ValueError for an unknown name.
+    Raises:
+        ValueError: for an unknown name.
     """
     num_ws, w_dim = int(G.num_ws), int(G.w_dim)
 

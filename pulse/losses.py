@@ -1,6 +1,6 @@
 """What the search minimises: terms per image, and the strings that combine them.
 
-The terms are those of S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, PULSE: Self-Supervised Photo Upsampling via Latent
+The terms come from S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, PULSE: Self-Supervised Photo Upsampling via Latent
 Space Exploration of Generative Models, CVPR 2020: the downscaling loss of section 3, and GEOCROSS of section 4, which
 keeps the styles of one image together. PULSE adds them up over the batch; here each image has its own value, so that
 an image in a batch is treated as it would be alone, and the sum of the values is PULSE's number.
@@ -24,8 +24,11 @@ TERMS = ("L2", "L1", "GEOCROSS")
 LossFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """A loss of your own: f(images, downsampled, target, latents) -> (M,), one value for each image, differentiable.
 
-images: (M, 3, H, W), as the search compares them: about [0, 1], and beyond it where the method does not clamp.
-downsampled: what the operator makes of them. target: the same shape. latents: (M, vectors, dim), the search's variable.
+Args:
+    images: (M, 3, H, W), as the search compares them: about [0, 1], and beyond where the method does not clamp.
+    downsampled: what the operator makes of them.
+    target: of the same shape as `downsampled`.
+    latents: (M, vectors, dim), the search's variable.
 """
 
 Losses = LossFunction | tuple[float, LossFunction] | Sequence[LossFunction | tuple[float, LossFunction]]
@@ -44,13 +47,13 @@ def l2(generated: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
 def l1(generated: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
     """Ten times the mean absolute error of each image, the mean being at least `eps`: two (N, ...) in [0, 1] -> (N,).
 
-    The same loss with p = 1. The ten is PULSE's; it brings the term near to L2's usual weight.
+    The same loss with p = 1. The factor of ten is PULSE's; it makes the term about as strong as L2.
     """
     return 10 * _mean((generated - target).abs()).clamp(min=eps)
 
 
 def geocross(latents: Tensor) -> Tensor:
-    """How far the styles of each image point apart: (N, n, d) -> (N,); 0 for a single style.
+    """How far apart the styles of each image point: (N, n, d) -> (N,); 0 for a single style.
 
     GEOCROSS(v_1, ..., v_n) = sum over pairs i < j of angle(v_i, v_j)^2 (Menon et al., section 4), scaled as PULSE
     does: an eighth of the mean, over all n * n pairs, of d * angle^2, the squared distance on the sphere of radius
@@ -59,7 +62,7 @@ def geocross(latents: Tensor) -> Tensor:
     n, dim = latents.shape[1:]
     if n == 1:
         return latents.new_zeros(latents.shape[0])
-    # A style is at distance 0 from itself and the pairs are symmetric: half of them is enough.
+    # A style has distance 0 from itself, and the pairs are symmetric, so half of them is enough.
     i, j = torch.triu_indices(n, n, offset=1, device=latents.device)
     angle = sphere.angle(latents[:, i], latents[:, j])
     return angle.square().sum(-1) * (2 * dim / (8 * n * n))
@@ -69,7 +72,8 @@ def geocross(latents: Tensor) -> Tensor:
 class Loss:
     """A weighted sum of terms, made by `parse_loss`.
 
-    terms: (weight, name) in the order of the string; the names are those of `TERMS`.
+    Attributes:
+        terms: (weight, name) in the order of the string; the names are those of `TERMS`.
     """
 
     terms: tuple[tuple[float, str], ...]
@@ -91,9 +95,12 @@ class Loss:
 
 
 def parse_loss(loss_str: str) -> Loss:
-    """Read a loss in PULSE's notation: terms joined by +, each `weight*NAME` or `NAME` for a weight of 1.
+    """Reads a loss in PULSE's notation: terms joined by +, each `weight*NAME` or `NAME` for a weight of 1.
 
-    Names are L2, L1 and GEOCROSS; spaces and case do not matter. Raises ValueError with one sentence for anything else.
+    Names are L2, L1 and GEOCROSS; spaces and case do not matter.
+
+    Raises:
+        ValueError: for anything else.
 
     >>> parse_loss("100*L2+0.05*GEOCROSS").terms
     ((100.0, 'L2'), (0.05, 'GEOCROSS'))
@@ -127,7 +134,7 @@ def weighted_losses(losses: Losses | None) -> list[tuple[float, LossFunction]]:
         pair = (1.0, item) if callable(item) else item
         if not _is_pair(pair):
             raise ValueError(
-                f"The loss {item!r} is no function; give f(images, downsampled, target, latents), or (weight, f)."
+                f"The loss {item!r} is not a function; give f(images, downsampled, target, latents), or (weight, f)."
             )
         pairs.append(pair)
     return pairs
@@ -144,8 +151,8 @@ def total_loss(
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     """What a walk minimises: (images, downsampled, latents, styles) -> (M,).
 
-    GEOCROSS is taken of the styles, after the leaky ReLU, as PULSE takes it; for the method "bounded" of the points on
-    the sphere, which are what it is meant to keep together.
+    PULSE computes GEOCROSS on the styles, after the leaky ReLU. The method "bounded" computes it on the points on the
+    sphere, where angles are distances.
     """
 
     def total(images: Tensor, small: Tensor, latents: Tensor, ws: Tensor) -> Tensor:
@@ -165,7 +172,7 @@ def total_loss(
 
 
 def loss_name(function: LossFunction) -> str:
-    """What messages and settings call a loss of your own."""
+    """The name of a caller's loss in messages and settings."""
     return getattr(function, "__name__", None) or type(function).__name__
 
 

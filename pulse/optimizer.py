@@ -1,8 +1,8 @@
-"""Projected gradient descent on spheres: a step in the plain space, then back to the length it started with.
+"""Projected gradient descent on spheres: a step in the plain space, then a rescaling to the original length.
 
 A normal prior in d dimensions has nearly all its mass near the sphere of radius sqrt(d) (R. Vershynin, High-Dimensional
 Probability, 2018, Theorem 3.1.1), so PULSE searches that sphere (Menon et al., CVPR 2020, section 3, "Latent Space
-Exploration"). The steps are those of `torch.optim`, with its defaults: Adam (Kingma and Ba, ICLR 2015, Algorithm 1),
+Exploration"). The steps are taken by `torch.optim` with its defaults: Adam (Kingma and Ba, ICLR 2015, Algorithm 1),
 Adamax (Algorithm 2 there), and gradient descent with and without momentum.
 """
 
@@ -22,13 +22,15 @@ SCHEDULES = ("fixed", "linear1cycle", "linear1cycledrop")
 class SphericalOptimizer:
     """An optimiser whose variables keep the norms that they had when it was made.
 
-    name: "adam", "sgd", "sgdm" (momentum 0.9) or "adamax".
-    params: tensors (N, n, ...) that require gradients, all of their axes from the third on being one vector: a
-        style vector of one image (N, n, d), or a noise map of one image (N, 1, h, w).
-    learning_rate: step size of the inner optimiser, before the factor of `step`.
-    spherical: one truth value per tensor; a tensor with False moves freely. All are held on spheres by default.
+    Args:
+        name: "adam", "sgd", "sgdm" (momentum 0.9) or "adamax".
+        params: tensors (N, n, ...) that require gradients. The axes from the third on are one vector: a style
+            vector of one image (N, n, d), or a noise map of one image (N, 1, h, w).
+        learning_rate: step size of the inner optimiser, before the factor of `step`.
+        spherical: one truth value per tensor; a tensor with False moves freely. All are held on spheres by default.
 
-    Raises ValueError for an unknown name.
+    Raises:
+        ValueError: for an unknown name.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class SphericalOptimizer:
 
     @torch.no_grad()
     def step(self, factor: float = 1.0) -> None:
-        """Move every variable along its `.grad` with `factor` times the learning rate, and rescale it to its norm."""
+        """Moves every variable along its `.grad` with `factor` times the learning rate, and rescales it to its norm."""
         for group in self._inner.param_groups:
             group["lr"] = self.learning_rate * factor
         self._inner.step()
@@ -65,7 +67,10 @@ def lr_factors(schedule: str, steps: int) -> list[float]:
 
     "fixed": 1. "linear1cycle": from 0.1 up to 1 halfway and down again. "linear1cycledrop": the same in the first
     nine tenths, then down from 0.1 towards 0.001. The cycle is that of L. N. Smith and N. Topin (Super-Convergence,
-    2018, section 3); the numbers are PULSE's. Raises ValueError for an unknown schedule.
+    2018, section 3); the numbers are PULSE's.
+
+    Raises:
+        ValueError: for an unknown schedule.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"The learning-rate schedule {schedule!r} is unknown; choose one of {', '.join(SCHEDULES)}.")

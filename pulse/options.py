@@ -1,4 +1,4 @@
-"""The options of a search: the one list from which the Python functions, the commands and PULSE's flags derive."""
+"""The options of a search: the one list that the Python functions, the commands and PULSE's flags are derived from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pulse.noise import NOISE_TYPES, parse_bad_noise_layers
 from pulse.operators import KERNELS
 from pulse.optimizer import OPTIMIZERS, SCHEDULES
 
-# The first is the default. Over 50 held-out portraits (`benchmarks/methods.py`) both reach eps and a detector of faces
-# every time; "bounded" has the lower error in 31 of them, and styles that lie five times closer together.
+# The first is the default. Over 50 held-out portraits (`benchmarks/methods.py`) both reach eps, and a face detector
+# accepts every result. "bounded" has the lower error in 31 of them, and its styles lie five times closer together.
 METHODS = ("bounded", "pulse")
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def _option(
 ) -> T:
     metadata = {"help": help, "choices": choices, "least": least, "pulse_flag": pulse_flag}
     given = {name: value for name, value in metadata.items() if value is not None}
-    # What a field is at run time is dataclasses' business; to a type checker it is its value.
+    # Typed as its value for type checkers; at run time it is a dataclasses field.
     field: Any = dataclasses.field(default=default, metadata=given)
     return field
 
@@ -52,7 +52,7 @@ class SearchOptions:
 
     method: str = _option(
         "bounded",
-        "how to search: pulse as published, bounded with pictures clamped to colours that exist",
+        "how to search: pulse as published; bounded clamps images to [0, 1] inside the loss",
         choices=METHODS,
         pulse_flag=False,
     )
@@ -68,7 +68,7 @@ class SearchOptions:
     )
     bad_noise_layers: str = _option("17", "noise inputs that stay zero, their numbers joined by dots, as 16.17")
     tile_latent: bool = _option(False, "use one latent for all styles")
-    seed: int | None = _option(None, "seed of the first face, counted on for the others; random if not given", least=0)
+    seed: int | None = _option(None, "seed of the first face; each further face adds one; random if not given", least=0)
     space: str = _option("gaussianized", "latent space to search", choices=(*SPACES, "pulse"), pulse_flag=False)
     kernel: str = _option("bicubic", "how the face is made small", choices=KERNELS, pulse_flag=False)
     starts: int = _option(1, "starting points for each picture; the best result is kept", least=1, pulse_flag=False)
@@ -118,7 +118,7 @@ def merge_options(options: SearchOptions | None, overrides: Mapping[str, Any]) -
     """`options` (the defaults if None) with the fields in `overrides` replaced.
 
     Raises:
-        ValueError: in one sentence, for a name that is no option or a value that makes no sense.
+        ValueError: in one sentence, for an unknown option or an impossible value.
 
     >>> merge_options(None, {"steps": 10}).steps
     10

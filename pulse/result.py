@@ -14,7 +14,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Names by which the latent spaces scale their variable to deviations of the generator's own styles; see
+# Spaces whose variable is in standard deviations of the generator's own styles; see
 # `pulse.latents.latent_space`.
 _DEVIATIONS = {"w": 0.1, "w+": 0.1}
 
@@ -33,11 +33,11 @@ class Result:
         images: (N, 3, H, W) in [0, 1].
         downsampled: (N, 3, h, w), `images` made small (or measured by the search's operator, in the target's shape);
             bicubic and Lanczos may overshoot [0, 1] a little.
-        target: what was searched for, as `downsampled`, in [0, 1].
+        target: what was searched for, shaped like `downsampled`, in [0, 1].
         loss: (N,) total loss of `images`, with the floor `eps` in it.
         l2: (N,) mean squared error between `downsampled` and `target`, no floor.
         reached: (N,) bool, whether l2 <= eps. It says that the image fits, not that it is a likely face; see `verdict`.
-        reached_at: (N,) int64, the first step at which that was so for the start that won, -1 for never.
+        reached_at: (N,) int64, the first step at which the winning start reached it, -1 for never.
         best_at: (N,) int64, the step that `images` come from; step k is the point after k moves.
         start: (N,) int64, which of the starts won.
         latents: (N, vectors, dim), the search variable of `images`.
@@ -140,7 +140,7 @@ class Result:
         """How far the styles lie from the generator's mean, (N,), in deviations of its own styles.
 
         The root mean square of the gaussianised styles (of z in the space "z"). The generator's own images have about
-        1, in which a search on a sphere starts and stays; the spaces "w" and "w+" are free to leave.
+        1. A search on a sphere starts there and stays; the spaces "w" and "w+" can leave it.
         """
         return self._deviations().square().mean((1, 2)).sqrt()
 
@@ -149,7 +149,7 @@ class Result:
         """How far the styles of one image lie apart, (N,), in deviations of the generator's own styles.
 
         The root mean square distance from their mean: 0 in what the generator draws itself, where all styles are one,
-        and nearly 1 for styles that have nothing to do with each other. GEOCROSS keeps it down.
+        and nearly 1 for unrelated styles. GEOCROSS keeps it small.
         """
         v = self._deviations()
         return (v - v.mean(1, keepdim=True)).square().mean((1, 2)).sqrt()
@@ -171,7 +171,7 @@ class Result:
         made = "Made small" if small else "Measured like its target"
         levels = 255 * float(self.l2[i].clamp(min=0)) ** 0.5
         allowed = 255 * float(self.settings["eps"]) ** 0.5 if "eps" in self.settings else None
-        # Equal in their rounded form, the two would contradict "it does not fit".
+        # If both round to the same number, the sentence would contradict itself.
         digits = 1 if allowed is None or f"{levels:.1f}" != f"{allowed:.1f}" else 3
         asked = "" if allowed is None else f"; {allowed:.{digits}f} are allowed"
         fits = "it fits" if bool(self.reached[i]) else "it does not fit"
@@ -200,7 +200,7 @@ class Result:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], max_bytes: int | None = None) -> Result:
-        """Reads a file written by `save`. The file may come from a stranger: it costs no more memory than its size.
+        """Reads a file written by `save`. The file need not be trusted: it costs no more memory than its size.
 
         Args:
             path: the file.

@@ -1,11 +1,10 @@
-"""The file of a result: safetensors, with what is no tensor as JSON in its metadata.
+"""The file of a result: safetensors, with everything but the tensors as JSON in its metadata.
 
 Metadata: `format` ("pulse-result-1") and `result`, JSON of `seed`, `seeds`, `settings`, `interrupted`, `noise` (how
 many), `history` (its names) and `all_starts` (the same once more, or null). Tensors: the fields of `pulse.Result` by
 name, `noise.0`, `noise.1`, ..., `history.loss`, `history.l2`, and those of `all_starts` with that prefix.
 
-The file may come from a stranger: whatever is in it, reading ends in these fields with fitting shapes and types, or in
-one ValueError.
+The file is not trusted: reading it ends in these fields with matching shapes and types, or in one ValueError.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from torch import Tensor
 FORMAT = "pulse-result-1"
 # Of a file: about 300 images at 1024 px with their noise.
 MAX_BYTES = 8 * 2**30
-# Far more than a search takes, and few enough to print.
+# Far more than any search has, and few enough to print.
 _MAX_SEED = 2**128
 
 # Type and number of dimensions of each tensor; None for any number from two.
@@ -49,7 +48,7 @@ def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
 
 
 def read(path: str | os.PathLike[str], max_bytes: int | None = None) -> dict[str, Any]:
-    """The fields that `write` wrote; arguments and errors as of `Result.load`."""
+    """The fields that `write` wrote; same arguments and errors as `Result.load`."""
     from stylegan.common.tensors import TensorFileError, read_tensors
 
     shown = repr(str(path))
@@ -145,10 +144,10 @@ def _of_one(rest: dict[str, Tensor], facts: Any, prefix: str) -> dict[str, Any]:
 
 
 def _checked(facts: Any) -> dict[str, Any]:
-    """What is no tensor, with every type checked."""
+    """The fields that are not tensors, with every type checked."""
     if not isinstance(facts, dict):
         raise ValueError("its metadata is not an object")
-    # Files of before seeds were kept have one, of the first image.
+    # Older files hold only the first image's seed.
     facts = {"seeds": [], **facts}
     checks = {
         "seed": _is_seed,
@@ -162,7 +161,7 @@ def _checked(facts: Any) -> dict[str, Any]:
     for name, is_right in checks.items():
         if name not in facts or not is_right(facts[name]):
             raise ValueError(f"its {name} is missing or of a wrong type")
-    # What a Result uses of its settings; the rest is only kept.
+    # The settings that a Result uses; the others are only kept.
     eps = facts["settings"].get("eps", 0.0)
     if type(eps) not in (int, float) or not 0 <= eps < 1e30:
         raise ValueError("its setting eps is not a number of at least 0")

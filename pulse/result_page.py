@@ -16,7 +16,7 @@ from pulse.operators import downsample
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# What is shown of a long result, and how large (pixels); more would bloat the notebook's file.
+# The most images that are shown, and their size in pixels; more would bloat the notebook's file.
 _SHOWN = 6
 _SIDE = 160
 

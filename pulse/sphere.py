@@ -1,6 +1,6 @@
 """Geometry of the sphere, on vectors along the last axis.
 
-Every leading axis is a product: a tensor (N, num_ws, d) is a point on N * num_ws spheres. The sphere through x has
+Leading axes are independent spheres: a tensor (N, num_ws, d) is a point on N * num_ws spheres. The sphere through x has
 the radius |x|, so nothing here asks for unit vectors. Tangent vectors and points have the same shape; angles are in
 radians. Closed forms as in P.-A. Absil, R. Mahony, R. Sepulchre, Optimization Algorithms on Matrix Manifolds
 (2008), Examples 3.5.1 and 5.4.1; the angle in the arctangent form of W. Kahan, How Futile are Mindless Assessments
@@ -20,7 +20,7 @@ _FLOOR = 1e-9
 
 
 def project(x: Tensor, radius: float | Tensor | None = None) -> Tensor:
-    """Scale each vector of x (..., d) to `radius` (a number, or a tensor that broadcasts to (..., 1)); sqrt(d) by
+    """Scales each vector of x (..., d) to `radius` (a number, or a tensor that broadcasts to (..., 1)); sqrt(d) by
     default.
 
     sqrt(d) is where unit-normal vectors of dimension d lie. A zero vector goes to the pole (radius, 0, ..., 0).
@@ -45,7 +45,7 @@ def angle(x: Tensor, y: Tensor) -> Tensor:
     """PULSE's angle 2 atan2(|x - y|, |x + y|) between points x and y (..., d) of one sphere: (...), in [0, pi].
 
     For equal lengths this is `distance`, without the cost of scaling to unit length; for unequal ones it is larger.
-    PULSE also takes it of styles, whose lengths differ (Menon et al., CVPR 2020, section 4, the angle in GEOCROSS).
+    PULSE also applies it to styles, whose lengths differ (Menon et al., CVPR 2020, section 4, the angle in GEOCROSS).
     """
     apart = ((x - y).square().sum(-1) + _FLOOR).sqrt()
     together = ((x + y).square().sum(-1) + _FLOOR).sqrt()
@@ -53,16 +53,16 @@ def angle(x: Tensor, y: Tensor) -> Tensor:
 
 
 def norms(x: Tensor) -> Tensor:
-    """The length of each vector of x (N, n, ...), all axes from the third on being one vector: (N, n, 1, ...).
+    """The length of each vector of x (N, n, ...), which spans all axes from the third on: (N, n, 1, ...).
 
-    That is how a search's variables are laid out: styles (N, n, d) and noise maps (N, 1, h, w).
+    A search's variables have this layout: styles (N, n, d) and noise maps (N, 1, h, w).
     """
     return (x.square().sum(tuple(range(2, x.ndim)), keepdim=True) + _FLOOR).sqrt()
 
 
 @torch.no_grad()
 def retract_(x: Tensor, lengths: Tensor) -> Tensor:
-    """Scale each vector of x (N, n, ...), in place, to `lengths` as given by `norms`: back to its sphere.
+    """Scales each vector of x (N, n, ...), in place, to `lengths` as given by `norms`: back to its sphere.
 
     The retraction of P.-A. Absil et al. (2008), Example 4.1.1, and PULSE's projection (Menon et al., CVPR 2020,
     section 3, "Latent Space Exploration"). A vector of length 0 stays where it is.
@@ -133,7 +133,7 @@ def sample(
 
 
 def _length(x: Tensor) -> Tensor:
-    # The largest coordinate goes out first, so that neither tiny nor huge vectors lose their length in the square.
+    # Divided by the largest coordinate first, so that the squares of tiny and huge vectors do not under- or overflow.
     scale = _nonzero(x.detach().abs().amax(-1, keepdim=True))
     square = (x / scale).square().sum(-1, keepdim=True)
     # The gradient of sqrt at 0 is infinite; a vector of no length gets the subgradient 0 instead.
@@ -153,7 +153,7 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _orthogonal(tangent: Tensor, x: Tensor) -> Tensor:
-    # Twice: what rounding leaves behind of x the first time is removed the second.
+    # Twice: the second pass removes the part of x that rounding left in the first.
     unit = _unit(x)
     for _ in range(2):
         tangent = tangent - (tangent * unit).sum(-1, keepdim=True) * unit

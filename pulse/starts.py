@@ -31,7 +31,7 @@ class Given:
 
 
 def given_starts(init: Init | Sequence[Init] | None, G: Any, space: Space, count: int) -> list[Given]:
-    """The starts in `init`, one for each that it gives; none for None.
+    """The starts in `init`; none for None.
 
     Raises:
         ValueError: in one sentence, for anything that does not fit the generator, the space or `count` images.
@@ -47,7 +47,7 @@ def starting_points(
 ) -> tuple[Tensor, list[Tensor]]:
     """Latents (M, vectors, dim) and noise (M, 1, h, w) of M starts, start `start[i]` of image `image[i]`, on the CPU.
 
-    Every start has random numbers of its own, so that neither the batch nor the number of starts changes them.
+    Every start has its own random numbers, so neither the batch nor the number of starts changes them.
     """
     assert options.seed is not None
     rows = list(zip(image.tolist(), start.tolist(), strict=True))
@@ -60,7 +60,7 @@ def starting_points(
             break
         latents[row] = _row(given[s].latents, i)
         for layer, value in enumerate(given[s].noise or []):
-            # A layer that the options keep at zero stays so.
+            # A layer that the options keep at zero stays zero.
             if options.noise_type != "zero" and layer not in bad:
                 noise[layer][row] = _row(value, i)
     return latents, noise

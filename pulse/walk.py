@@ -24,14 +24,15 @@ from pulse.options import SearchOptions
 class Point:
     """Where the M starts of a walk are after `step` moves; no tensor in it requires a gradient.
 
-    step: how many moves led here.
-    active: (M,) rows still walked; False once dropped for a value that is not finite, or stopped within eps.
-    loss: (M,) what is minimised.
-    error: (M,) the mean squared error in it, of the images as the method compares them.
-    images: (M, 3, H, W) clamped to [0, 1], the pictures that would be returned.
-    downsampled: what the operator makes of `images`.
-    l2: (M,) the mean squared error of `downsampled`.
-    latents, noise: the variables, as in `Result`.
+    Attributes:
+        step: how many moves led here.
+        active: (M,) rows still walked; False once dropped for a value that is not finite, or stopped within eps.
+        loss: (M,) what is minimised.
+        error: (M,) the mean squared error in it, of the images as the method compares them.
+        images: (M, 3, H, W) clamped to [0, 1], the pictures that would be returned.
+        downsampled: what the operator makes of `images`.
+        l2: (M,) the mean squared error of `downsampled`.
+        latents, noise: the variables, as in `Result`.
     """
 
     step: int
@@ -59,16 +60,16 @@ def walk(
     """Walks from `latents` and `noise` towards images that the operator makes equal to the target.
 
     Yields the starting point, then the point after each of `options.steps` moves; ends early when no row is active.
-    With the method "pulse" this is the published algorithm. "bounded" compares images clamped to [0, 1], so that no
-    error hides in colours that a picture cannot hold; the gradient passes through the clamp as if it were not there
-    (a straight-through estimator: Bengio et al., Estimating or Propagating Gradients, 2013, section 4).
+    With the method "pulse" this is the published algorithm. "bounded" compares images clamped to [0, 1], so that pixel
+    values outside the range cannot hide an error; the gradient ignores the clamp (a straight-through estimator: Bengio
+    et al., Estimating or Propagating Gradients, 2013, section 4).
 
     Args:
         G: the generator.
         target: (M, ...), a row for each start, as `operator.A` gives it.
         latents: (M, vectors, dim) in `space`; the walk changes them, on the spheres that they are on.
         noise: one (M, 1, h, w) for each noise input; the walk changes the trainable ones, on their spheres.
-        space: leads from latents to styles.
+        space: maps latents to styles.
         operator: anything with `A` for images (M, 3, H, W).
         loss: (M,), from images, what the operator makes of them, latents and styles; see `pulse.losses.total_loss`.
         options: those of the search.
@@ -102,7 +103,7 @@ def walk(
             downsampled=shown,
             l2=l2,
             latents=_copy(latents),
-            # Noise that is not trained is the same tensor in all points.
+            # All points share the noise that is not trained.
             noise=[_copy(x) if x.requires_grad else x for x in noise],
         )
         if options.stop_when_reached:
@@ -139,7 +140,7 @@ def where(rows: Tensor, yes: Tensor, no: Tensor) -> Tensor:
 
 
 def _backward(value: Tensor, variables: Sequence[Tensor], active: Tensor) -> Tensor:
-    """Gives the variables their gradients, 0 in rows that are not active, and returns the rows that still are."""
+    """Sets the variables' gradients, 0 in rows that are not active; returns which rows are still active."""
     gradients = torch.autograd.grad(value[active].sum(), variables, allow_unused=True, materialize_grads=True)
     for gradient in gradients:
         active = active & gradient.isfinite().flatten(1).all(1)
@@ -150,7 +151,7 @@ def _backward(value: Tensor, variables: Sequence[Tensor], active: Tensor) -> Ten
 
 @torch.no_grad()
 def _hold(variables: Sequence[Tensor], last_good: Sequence[Tensor], active: Tensor) -> None:
-    """Puts rows that are not active back to where they last were finite, and remembers where the others are."""
+    """Moves rows that are not active back to their last finite place, and remembers the place of the others."""
     for variable, good in zip(variables, last_good, strict=True):
         good.copy_(where(active, variable, good))
         variable.copy_(good)
@@ -161,5 +162,5 @@ def _copy(x: Tensor) -> Tensor:
 
 
 def _clamp_straight_through(images: Tensor) -> Tensor:
-    # Clamping alone would leave pixels that are out of range without a gradient, with no way back.
+    # A plain clamp has no gradient for pixels out of range, so they could never come back.
     return images + (images.clamp(0, 1) - images).detach()

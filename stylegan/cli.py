@@ -87,7 +87,7 @@ def _check_output(output: Path, suffix: str, overwrite: bool) -> None:
         raise ValueError(f"{output} does not end in {suffix}, the one format that is written; name it so.")
     check_replaceable(output, overwrite=overwrite)
     if not output.parent.is_dir():
-        raise ValueError(f"{output.parent} is no folder; make it, or choose another place for {output.name}.")
+        raise ValueError(f"{output.parent} is not a folder; make it, or choose another place for {output.name}.")
 
 
 def _convert(source: str, output: Path, which: Any, half: bool, overwrite: bool) -> int:

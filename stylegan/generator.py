@@ -1,4 +1,4 @@
-"""What every generator offers, whatever network draws its pictures."""
+"""The interface of every generator, and what StyleGAN 1 and 2 share."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ class Synthesis(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """What `stylegan.load` returns and `pulse.search` walks in; names as StyleGAN's users know them.
+    """The interface of a generator: what `stylegan.load` returns and `pulse.search` takes. The names are StyleGAN's
+    own.
 
-    Any module with these attributes can be searched: it need not come from this package.
+    Any module with these attributes can be searched; it need not come from this package.
 
     Attributes:
-        name: how messages and results call it.
+        name: shown in messages and results.
         z_dim, c_dim, w_dim: lengths of a latent, a label (0: unconditional) and a style.
         num_ws: how many styles one image takes.
-        img_resolution, img_channels: of its square images.
+        img_resolution, img_channels: side length in pixels, and number of channels, of its square images.
         noise_shapes: (height, width) of each noise map that `synthesis` takes.
         gaussian_fit: "mean" and "std", each (w_dim,), of leaky_relu(w, 5) (Menon et al., CVPR 2020), or None until
             `stylegan.gaussian_fit.fit_gaussian` has computed them.
@@ -117,10 +118,10 @@ class GeneratorBase(nn.Module):
         Args:
             z: latents (N, z_dim).
             c: labels (N, c_dim); a conditional generator needs them.
-            truncation_psi: 1 for all variety, 0 for the average image (Karras et al. 2019, appendix B).
+            truncation_psi: 1 keeps the full variety, 0 gives the average image (Karras et al. 2019, appendix B).
             truncation_cutoff: how many styles, from the first, are truncated; None for all.
             noise_mode: "const" takes the stored noise maps, "random" draws new ones, "none" leaves them out.
-            update_emas: let these styles enter the running average of w, as training does.
+            update_emas: update the running average of w with these styles, as training does.
             synthesis_kwargs: further arguments of `synthesis`.
 
         Returns:

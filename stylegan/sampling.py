@@ -34,7 +34,7 @@ def sample(
     Args:
         G: a generator; see `stylegan.Generator`.
         seeds: whole numbers from 0 to 2**32 - 1.
-        truncation_psi: 1 for all variety, 0 for the average picture.
+        truncation_psi: 1 keeps the full variety, 0 gives the average picture.
         truncation_cutoff: how many styles, from the first, are truncated; None for all.
         labels: (N, c_dim), one row a seed; a conditional generator needs them.
         noise_mode: "const", "random" or "none"; see `stylegan.Generator`.

@@ -1,5 +1,6 @@
-"""What must be true of the operations on a GPU, check by check, each printed as one line of JSON: a part of
-`benchmarks.gpu_report`, which starts it again after a check that has broken the GPU's context.
+"""Checks of the operations on a GPU, each printed as one line of JSON: a part of `benchmarks.gpu_report`.
+
+The report starts it again after a check that has broken the GPU's context.
 
     python -m benchmarks.gpu.checks [--device cpu]
 """
@@ -55,7 +56,7 @@ def _agrees(device: str, case: tuple[Any, ...], second: bool = False, seed: int 
 
 
 def awkward_checks(device: str) -> Iterator[Check]:
-    """Strides, offsets, many rows, nothing at all, autocast, repeatability."""
+    """Strides, offsets, many rows, empty tensors, autocast, repeatability."""
     for op in OPERATIONS:
 
         def viewed(change: Callable[[Tensor], Tensor], op: str = op) -> str:
@@ -116,7 +117,7 @@ def awkward_checks(device: str) -> Iterator[Check]:
             assert all(g is None or g.shape == t.shape for g, t in zip(gradients, tensors, strict=True))
             return f"result {tuple(y.shape)}"
 
-        yield f"nothing stays nothing {shape}: {op}", nothing
+        yield f"takes empty tensors {shape}: {op}", nothing
 
 
 def pytorch_checks(device: str) -> Iterator[Check]:
@@ -265,7 +266,7 @@ def fuzz_checks(device: str) -> Iterator[Check]:
 
 
 def all_checks(device: str) -> Iterator[Check]:
-    """Those that find most come first: a report may run out of time."""
+    """All checks; those that find most faults come first, because a report may run out of time."""
     yield from golden_checks(device)
     yield from agreement_checks(device)
     yield from awkward_checks(device)
@@ -278,7 +279,7 @@ def all_checks(device: str) -> Iterator[Check]:
 
 
 def run_checks(checks: Iterator[Check], device: str, done: set[str]) -> int:
-    """Print a line for each check that is not done yet; 3 when the GPU's context is broken and others must wait."""
+    """Prints a line for each check not in `done`; returns 3 if the GPU's context is broken, else 0."""
     for name, check in checks:
         if name in done:
             continue
@@ -298,9 +299,9 @@ def run_checks(checks: Iterator[Check], device: str, done: set[str]) -> int:
 
 
 def main() -> int:
-    """Run all checks on a device."""
+    """Runs all checks on a device."""
     device, done = phase_arguments(__doc__)
-    # The references' convolutions are held to float32's own digits.
+    # TF32 would round the references' convolutions to fewer digits than float32 has.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     why = build.load(device)
     if why is not None:

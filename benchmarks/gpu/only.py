@@ -29,7 +29,7 @@ def gpu_checks() -> Iterator[Check]:
 
 
 def _streams(op: str) -> str:
-    """Inputs that another stream writes late, read on that stream; the default stream stays free."""
+    """Inputs are written late on another stream and read there; the default stream stays free."""
     native, plain, inputs = Workbench("cuda").case(op, (2, 16, 64, 64), torch.float32, torch.channels_last)
     native(*inputs)
     late = [torch.zeros_like(t) for t in inputs]
@@ -100,7 +100,7 @@ def _cpu_parameters(op: str) -> str:
         native(inputs[0], *[t.cpu() for t in inputs[1:]])
     except (RuntimeError, ValueError) as error:
         return f"raises {type(error).__name__}: {str(error).splitlines()[0][:200]}"
-    raise AssertionError("tensors of two devices were taken without a word")
+    raise AssertionError("tensors of two devices were accepted")
 
 
 def _room(bytes_needed: float) -> str | None:
@@ -127,7 +127,7 @@ def _large_case(
     plain: Callable[[Tensor, slice], Tensor],
     channels: bool,
 ) -> str:
-    """The whole natively, and its last image or last channel by the reference."""
+    """Compares the last image or channel of a native call on the whole tensor with the reference."""
     if (why := _room(9 * math.prod(shape))) is not None:
         return why
     x = _large_tensor(shape, memory_format).requires_grad_()
@@ -212,7 +212,7 @@ def _memory() -> str:
     more = torch.cuda.memory_allocated() - before
     if more > 0:
         raise AssertionError(f"{more} bytes more are held after five rounds")
-    return "nothing more is held after five rounds"
+    return "no more memory is held after five rounds"
 
 
 def main() -> None:

@@ -23,8 +23,10 @@ TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 
 def groups() -> Iterator[tuple[str, list[str]]]:
-    """Names, and what pytest shall run: each function of the CUDA tests alone, so that a broken context costs no more,
-    and each other file."""
+    """Names and pytest arguments of each group: one for each function of the CUDA tests, and one for each other file.
+
+    A test that breaks the GPU's context then fails no other.
+    """
     tree = ast.parse((TESTS / "test_cuda.py").read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
@@ -40,7 +42,7 @@ def tests(done: set[str]) -> None:
         emit(
             name="pytest",
             ok=False,
-            note="pytest is not installed; the phase `checks` needs none and holds the goldens.",
+            note="pytest is not installed; the phase `checks` tests the goldens without it.",
         )
         return
 
@@ -57,7 +59,7 @@ def tests(done: set[str]) -> None:
             said = result.stdout + result.stderr
             counts = re.findall(r"^.*\d+ (?:passed|skipped|deselected).*$", said, re.MULTILINE)
             note = counts[-1] if counts and result.returncode == 0 else said[-12000:]
-            # pytest's 5: a group has no test for a GPU.
+            # pytest exits with 5 if a group has no test for a GPU.
             emit(name=name, ok=result.returncode in (0, 5), note=note, seconds=round(seconds, 1))
 
 
@@ -70,7 +72,7 @@ def sanitizer(done: set[str]) -> None:
     def run(tool: str) -> tuple[str, subprocess.CompletedProcess[str], float]:
         begun = time.perf_counter()
         command = [found, "--tool", tool, "--print-limit", "20", "--error-exitcode", "9"]
-        # Every tensor an allocation of its own, so that what reaches beyond one is seen.
+        # A separate allocation for every tensor, so that an access outside of it is found.
         environment = os.environ | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
         result = subprocess.run(
             [*command, sys.executable, "-m", "benchmarks.gpu.only"],
@@ -91,7 +93,7 @@ def sanitizer(done: set[str]) -> None:
 
 
 def main() -> int:
-    """Run one of the two."""
+    """Runs one of the two."""
     phase = {"tests": tests, "sanitizer": sanitizer}[sys.argv.pop(1)]
     phase(phase_arguments(__doc__)[1])
     return 0

@@ -1,7 +1,6 @@
-"""What a GPU's report measures: the machine, the operations, whole generators, a search. A part of
-`benchmarks.gpu_report`.
+"""Times on a GPU: the machine, the operations, whole generators, a search; a part of `benchmarks.gpu_report`.
 
-    python -m benchmarks.gpu.times environment|build|operations|generators|search
+python -m benchmarks.gpu.times environment|build|operations|generators|search
 """
 
 import os
@@ -33,7 +32,7 @@ from stylegan.networks import stylegan1, stylegan2
 
 
 def environment(device: str, done: set[str]) -> None:
-    """Driver, compilers, tools, and what the memory can do."""
+    """Driver, compilers, tools, and memory bandwidth."""
     for command in (["nvidia-smi"], ["nvcc", "--version"], ["c++", "--version"], ["compute-sanitizer", "--version"]):
         found = shutil.which(command[0])
         said = subprocess.run(command, capture_output=True, text=True).stdout.strip() if found else "not installed"
@@ -58,7 +57,7 @@ def environment(device: str, done: set[str]) -> None:
 
 
 def build_all(device: str, done: set[str]) -> None:
-    """Both libraries at once, what they cost, and what ptxas says of each kernel."""
+    """Builds both libraries at once; prints the time, and the registers and spills of each kernel from ptxas."""
     parts = ["cpu", "cuda"] if device == "cuda" else ["cpu"]
 
     def made(part: str) -> tuple[str, float, str | None]:
@@ -133,7 +132,7 @@ def generators_of(device: str) -> Iterator[tuple[str, Any, dict[str, Any]]]:
 
 
 def generators(device: str, done: set[str]) -> None:
-    """Forward and backward to the styles, native against reference: numbers, times, memory, where the time goes."""
+    """Forward and backward to the styles, native and reference: values, times, memory, and a profile."""
     for name, G, options in generators_of(device):
         for tf32 in (False, True):
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -154,7 +153,7 @@ def generators(device: str, done: set[str]) -> None:
 
 
 def compared(G: Any, options: dict[str, Any], batch: int, device: str, profiled: bool) -> dict[str, Any]:
-    """Both forms on the same styles."""
+    """Compares both forms on the same styles."""
     rng = torch.Generator().manual_seed(1)
     ws = torch.randn(batch, G.num_ws, 512, generator=rng).to(device).requires_grad_()
     dy = torch.randn(batch, 3, G.img_resolution, G.img_resolution, generator=rng).to(device)
@@ -191,7 +190,7 @@ def compared(G: Any, options: dict[str, Any], batch: int, device: str, profiled:
 
 
 def graphed(G: Any, options: dict[str, Any]) -> str:
-    """The step of a search as one CUDA graph."""
+    """Times the step of a search as one CUDA graph."""
     ws = torch.randn(1, G.num_ws, 512, device="cuda").requires_grad_()
     dy = torch.randn(1, 3, G.img_resolution, G.img_resolution, device="cuda")
 
@@ -260,7 +259,7 @@ PHASES = {
 
 
 def main() -> int:
-    """Run one phase."""
+    """Runs one phase."""
     phase = PHASES[sys.argv.pop(1)]
     device, done = phase_arguments(__doc__)
     phase(device, done)

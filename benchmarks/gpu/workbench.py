@@ -1,4 +1,4 @@
-"""Inputs for the operations, and how a native form is held against its reference in float64."""
+"""Inputs for the operations, and the comparison of a native form with its reference in float64."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,7 @@ from torch import Tensor
 import cuda_ops
 from cuda_ops import reference
 
-# Largest error over the largest value, of a value; a gradient may have four times as much.
+# The largest allowed error of a value, relative to the largest value; a gradient may be off by four times as much.
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 BLUR = [[1.0, 3.0, 3.0, 1.0], [3.0, 9.0, 9.0, 3.0], [3.0, 9.0, 9.0, 3.0], [1.0, 3.0, 3.0, 1.0]]
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2")
@@ -83,7 +83,7 @@ class Workbench:
 
 
 def _joined(loss_and_small: tuple[Tensor, Tensor]) -> Tensor:
-    """Both results of downsample_l2 in one tensor, so that it is a function as the others are."""
+    """Both results of downsample_l2 in one tensor, so that it has one result like the others."""
     loss, small = loss_and_small
     return torch.cat([loss.flatten(), small.flatten()])
 

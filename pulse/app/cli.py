@@ -170,7 +170,7 @@ def _fit(generator: str, output: Path, samples: int, half: bool, overwrite: bool
         raise ValueError(f"The option samples is {samples}; give a whole number of at least 2.")
     pictures.check_replaceable(output, overwrite=overwrite)
     if not output.parent.is_dir():
-        raise ValueError(f"{output.parent} is no folder; make it, or choose another place for {output.name}.")
+        raise ValueError(f"{output.parent} is not a folder; make it, or choose another place for {output.name}.")
     pictures.check_folder(output.parent)
     G = stylegan.load(generator)
     # What is written belongs to the new file, not beside the old one.

@@ -27,9 +27,12 @@ def run_demo(
 ) -> int:
     """Searches all sprites and writes `<name>.png` for each, and contact_sheet.png, into the folder `output`.
 
-    Results of the same request are made anew; those of another seed or of other options are kept and an error, unless
-    `overwrite` is set. Prints where the sheet is, and returns the exit code: 0, or that of the signal that ended the
-    search early; then the best found so far is written.
+    Results of the same request are replaced. A result of another seed or other options is kept and raises an error,
+    unless `overwrite` is set. If a signal ends the search, the best found so far is written. Prints the path of the
+    sheet.
+
+    Returns:
+        The exit code: 0, or that of the signal.
 
     Raises:
         ValueError: the generator or an option cannot be used, or a file is in the way.

@@ -1,7 +1,7 @@
 """`python -m pulse.run`: the flags and files of PULSE's own script (Menon et al., CVPR 2020).
 
 Every *.png of `-input_dir` is a target at its own size; its face is written to `-output_dir` under the same name. Where
-PULSE leaves a picture out because `-eps` was missed, the best that was found is written, with a sentence that says so.
+PULSE writes nothing because no face came within `-eps`, this script writes the best face and says so.
 """
 
 # Nothing heavy at the top: until `console.guarded` runs, Ctrl-C is Python's, and torch must come after it.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class _Item:
     """One face to find: the picture, its target (1, 3, h, w), the result's name, its request, and its number.
 
-    The number counts its seed on, so that the batch size changes nothing.
+    Its seed is the run's seed plus the number, so the batch size does not change the result.
     """
 
     source: Path
@@ -147,7 +147,7 @@ def _items(
     weights: str,
     report: "Report",
 ) -> Iterator[_Item]:
-    """What is to be searched, one after the other; what is done or cannot be goes into the report."""
+    """Yields the faces to search for; those already found and those that cannot be searched go into the report."""
     from pulse import pictures
     from pulse.batch.here import sentence
     from pulse.batch.plan import answer, file_digest, request, short_stem

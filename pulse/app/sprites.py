@@ -1,8 +1,8 @@
 """Game sprites, drawn for this project as pixel art in text: the demonstration's inputs.
 
-Each is a 16x16 close-up of a head, framed as the faces that a generator learns from: eyes around rows 7 and 8, mouth
-around rows 11 and 12, chin near the lower edge. One letter is one pixel; the letter's colour stands in the palette
-beside it.
+Each is a 16x16 close-up of a head, framed like the faces that a generator learns from: eyes around rows 7 and 8, mouth
+around rows 11 and 12, chin near the lower edge. One letter is one pixel; the palette beside each sprite gives the
+letter's colour.
 """
 
 import torch

@@ -16,13 +16,13 @@ from pulse.result import Result
 from stylegan.common import console, ending
 from stylegan.common.files import is_full
 
-# What the picture, the generator or the system can raise; anything else is a defect of this program.
+# Raised because of the picture, the generator or the system; anything else is a defect of this program.
 _EXPECTED = (ValueError, OSError, RuntimeError, MemoryError)
 
 
 @dataclass
 class Report:
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes:
         written: files written.
@@ -71,15 +71,15 @@ def search_pictures(
 ) -> Report:
     """Searches a face for each job, writes it as soon as it is found, and goes on past pictures that cannot be used.
 
-    Each picture is searched on its own with the same options, so a result does not depend on its neighbours. What an
-    earlier, perhaps killed, run finished is left alone (`plan.answer`); what it found for the same words of the user,
-    but of another picture or generator behind them, is brought up to date. A result of other options or another seed is
-    kept, and a failure, unless `overwrite` is set. A file that this program did not write is never replaced.
+    Each picture is searched on its own with the same options, so a result does not depend on its neighbours. Results
+    that an earlier run finished are kept (`plan.answer`), even if that run was killed. A result of the same request is
+    replaced if the picture or the generator behind its name has changed. A result of other options or another seed is
+    kept and counts as a failure, unless `overwrite` is set. A file that this program did not write is never replaced.
 
     The batch ends early when the disk is full, or when a signal comes (`stylegan.common.ending`).
 
     Args:
-        jobs: from `plan`.
+        jobs: made by `plan`.
         G: the generator; `generator` is how the user named it.
         options: of the search.
         target: how pictures become small.
@@ -107,7 +107,7 @@ def search_pictures(
                     _counted(options.steps, on_steps, check),
                 )
         except SystemExit:
-            # A signal before the search had anything to keep.
+            # A signal came before the search had anything to keep.
             if ending.exit_code() is None:
                 raise
             report.interrupted = True

@@ -1,4 +1,4 @@
-"""Which file each result goes to, what in a folder is passed over, and which results are there already."""
+"""Which file each result goes to, which files of a folder are skipped, and which results exist already."""
 
 import errno
 import hashlib
@@ -59,13 +59,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """Two fingerprints that a result carries in its text.
+    """Two fingerprints that a result's text chunks hold.
 
     Attributes:
-        asked: of what the user said: the picture's path, the generator's name, every option. A result of the same words
-            may be brought up to date; a result of other words is kept.
-        made_from: of what the answer depends on: the bytes of the picture, the generator's weights, every option. A
-            result with the same is the answer, and need not be searched again.
+        asked: of the command: the picture's path, the generator's name, every option. A result of the same command may
+            be replaced when its inputs have changed; a result of another command is kept.
+        made_from: of everything that the result depends on: the picture's bytes, the generator's weights, every option.
+            A result with the same fingerprint need not be searched for again.
     """
 
     asked: str
@@ -106,7 +106,7 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> 
             if not members:
                 made.failures.append(f"The folder {printable(path)} holds no picture; name a folder with pictures.")
         for source in members:
-            # Unlike Path.resolve, this has an answer for links that lead in a circle.
+            # Unlike Path.resolve, this does not raise on links that form a circle.
             sources.setdefault(os.path.realpath(source), source)
     if not sources and not made.failures:
         raise ValueError("There is no picture to search for; name at least one.")
@@ -190,7 +190,7 @@ def request(
 
 
 def file_digest(path: Path) -> bytes:
-    """The SHA-256 of a file; of nothing if it is no readable file, which its reader will explain."""
+    """The SHA-256 of a file; of no bytes if it cannot be read, which its reader will explain."""
     digest = hashlib.sha256()
     try:
         if path.is_file():
@@ -214,7 +214,7 @@ def weights_digest(G: Any) -> str:
 def answer(path: Path, wanted: Request, resolution: int) -> tuple[Tensor, dict[str, str]] | None:
     """The picture (1, 3, H, W) and text of a finished result at `path` that answers the request; else None.
 
-    What is damaged, interrupted, of another size, or lacks a part of its text is no answer, whoever put it there.
+    A file that is damaged, interrupted, of another size, or lacks a part of its text does not count.
     """
     text = pictures.read_text(path)
     if text.get("made_from") != wanted.made_from or text.get("interrupted") != "false":
@@ -228,7 +228,7 @@ def answer(path: Path, wanted: Request, resolution: int) -> tuple[Tensor, dict[s
 
 
 def _why_unusable(path: Path) -> str | None:
-    """Why there is neither a file nor a folder that can be looked at; None if there is."""
+    """Why `path` is not a usable file or folder; None if it is."""
     name = printable(path)
     try:
         mode = os.stat(path).st_mode
@@ -243,7 +243,7 @@ def _why_unusable(path: Path) -> str | None:
             return f"There is no file {name}; check the path."
         return f"{name} cannot be read: {error.strerror}; check the path."
     except ValueError:
-        return f"{name} is no path; check it."
+        return f"{name} is not a path; check it."
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return f"{name} is neither a file nor a folder; name a picture."
     return None
@@ -262,5 +262,5 @@ def _kind(path: Path) -> str:
 
 
 def _digest(value: Any) -> str:
-    # A path may hold bytes that are no text.
+    # A path may hold bytes that are not valid text.
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -114,7 +114,7 @@ class Stack(Operator):
 
 
 class Constants:
-    """An operator's tensors, kept in each type and on each device in which they were asked for."""
+    """An operator's tensors, cached for each type and device that they were asked for."""
 
     def __init__(self, *tensors: Tensor) -> None:
         self._tensors = tensors
@@ -124,7 +124,7 @@ class Constants:
         """The tensors in the type and on the device of x."""
         key = (x.dtype, x.device)
         if key not in self._cast:
-            # Tensors made in inference mode could not be used where gradients are needed later.
+            # Tensors made in inference mode cannot be used later where gradients are needed.
             with torch.inference_mode(False):
                 self._cast[key] = tuple(t.to(device=x.device, dtype=x.dtype, copy=True) for t in self._tensors)
         return self._cast[key]
@@ -142,7 +142,7 @@ def check_image(x: Tensor, operator: str, channels: int | None, size: tuple[int,
 
 
 def mirror(index: Tensor, length: int) -> Tensor:
-    """Indices of any size folded into 0 ... length - 1 at the middle of the first and the last pixel."""
+    """Indices of any size, reflected into 0 ... length - 1 about the centres of the first and the last pixel."""
     if length == 1:
         return torch.zeros_like(index)
     folded = index.abs() % (2 * length - 2)

@@ -1,4 +1,4 @@
-"""Making an image smaller: one matrix for its rows and one for its columns."""
+"""Downsampling an image: one matrix for its rows and one for its columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def downsample(
         image: (..., H, W), floating point.
         size: (h, w), or one number for a square.
         factor: at least 1, fractions allowed; the size is then (H, W) / factor, rounded.
-        kernel: as of `Downsampler`.
+        kernel: as for `Downsampler`.
 
     Returns:
         The image (..., h, w).
@@ -122,7 +122,7 @@ class Downsampler(Operator):
         check_image(x, "this Downsampler", None, self.in_size)
         key = (x.dtype, x.device)
         if key not in self._bands:
-            # As of `Constants.like`.
+            # As in `Constants.like`.
             with torch.inference_mode(False):
                 height, width = (cuda_ops.bands(m) for m in self._constants.like(x))
             self._bands[key] = height, width

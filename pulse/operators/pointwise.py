@@ -1,4 +1,4 @@
-"""Operators that look at one pixel at a time: a mask, and the loss of colour."""
+"""Operators that act on each pixel alone: a mask, and conversion to grey."""
 
 from __future__ import annotations
 

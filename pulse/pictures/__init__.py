@@ -1,4 +1,4 @@
-"""Pictures in and out: read any file safely, make it a target, write a PNG that tells its story, draw sheets."""
+"""Pictures in and out: read any file safely, make it a target, write a PNG that says how it was made, draw sheets."""
 
 from pulse.pictures.fit import FRAMINGS, check_framing, fit_target, read_target
 from pulse.pictures.read import (

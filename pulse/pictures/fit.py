@@ -1,4 +1,4 @@
-"""A picture becomes the square target of a search."""
+"""Making a picture the square target of a search."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from stylegan.common.framing import BACKGROUND, FRAMING, FRAMINGS, Colour
 
 __all__ = ["FRAMINGS", "check_framing", "fit_target", "read_target"]
 
-# While a file is read its longer side is reduced to no less than so many times the target's, which moves the target by
-# a fraction of a grey level. Of a long picture the other framings use the shorter side.
+# A file may be reduced while it is read, as long as its longer side keeps this multiple of the target's; that changes
+# the target by a fraction of a grey level. Framings other than "pad" use the shorter side of a long picture.
 _HEADROOM = {"pad": 32, "crop": 128, "stretch": 128}
 
 
@@ -29,15 +29,15 @@ def read_target(
     """Reads a picture as the target of a search, floats (1, 3, s, s) in [0, 1].
 
     Args:
-        source, background: as of `pulse.pictures.open_picture`.
-        resolution, size, framing, kernel: as of `fit_target`.
+        source, background: as for `pulse.pictures.open_picture`.
+        resolution, size, framing, kernel: as for `fit_target`.
         notes: gets a plain sentence for each thing about the picture that its owner may not expect.
 
     Raises:
-        ValueError: as of `fit_target` and (PictureError) `open_picture`.
+        ValueError: as for `fit_target` and (PictureError) `open_picture`.
     """
     check_framing(resolution, size, framing)
-    # "nearest" picks pixels, so it needs those of the file.
+    # "nearest" picks single pixels, so the file must not be reduced.
     largest = None if kernel == "nearest" else _HEADROOM[framing] * size
     picture = open_picture(source, background, largest=largest)
     if notes is not None:
@@ -60,9 +60,9 @@ def fit_target(
     Args:
         image: floats (1, 3, h, w) in [0, 1], or what `open_picture` returned, which also knows its transparency.
         resolution: of the generator.
-        size: a picture that is larger on its longer side is downsampled to so many pixels; a smaller one (an 8x8
-            sprite) keeps its own.
-        framing: what becomes of a picture that is not square. "pad" keeps all of it and continues its background:
+        size: a picture whose longer side has more pixels than this is downsampled to it; a smaller one (an 8x8 sprite)
+            keeps its size.
+        framing: how a picture is made square. "pad" keeps all of it and continues its background:
             see `stylegan.common.framing.fills`. "crop" cuts to the square in the middle, for photographs with the face
             there. "stretch" changes the aspect ratio.
         kernel: of the downsampling, as in `pulse.downsample`.

@@ -1,4 +1,4 @@
-"""What about a picture its owner should know, because no face can be found in it, or not the one that is meant."""
+"""Warnings about a picture in which no face, or not the intended one, will be found."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# Seen at this size, gaps between sprites are still there and the look around costs nothing.
+# At this size gaps between sprites are still visible, and the test costs nothing.
 _LOOK = 1024
 
 
@@ -58,14 +58,14 @@ def _cells(image: Image.Image) -> int:
     if count < 3 or not _alike(across) or not _alike(down):
         return 0
     filled = sum(bool(shown[top:bottom, left:right].any()) for top, bottom in down for left, right in across)
-    # Two figures side by side, or the dots of a face, are no sheet: nearly every place of a sheet's grid is taken, and
-    # sprites are about as high as they are wide.
+    # Two figures side by side, or the dots of a face, are not a sheet: in a sheet nearly every cell of the grid is
+    # filled, and sprites are about as high as they are wide.
     aspect = np.median([b - a for a, b in across]) / np.median([b - a for a, b in down])
     return filled if filled >= 3 and filled >= 0.75 * count and 0.4 < aspect < 2.5 else 0
 
 
 def _shown(pixels: np.ndarray) -> np.ndarray:
-    """Where something is: what is not transparent, or in an opaque picture not of its corners' colour."""
+    """Where the picture shows something: opaque pixels, or in an opaque picture pixels unlike its corners."""
     if pixels.shape[2] == 4 and pixels[..., 3].min() < 8:
         return pixels[..., 3] >= 8
     corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1], :3].astype(int)

@@ -1,4 +1,4 @@
-"""A file, Pillow image, array or tensor becomes a float tensor, with notes on what its owner may not expect."""
+"""Reading a file, Pillow image, array or tensor as a float tensor, with notes on what its owner may not expect."""
 
 import os
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def read_picture(
     largest: int | None = None,
     notes: list[str] | None = None,
 ) -> Tensor:
-    """Reads a picture of any mode as floats (1, 3, h, w) in [0, 1], RGB, upright; arguments as of `open_picture`.
+    """Reads a picture of any mode as floats (1, 3, h, w) in [0, 1], RGB, upright; same arguments as `open_picture`.
 
     Args:
         notes: gets the sentences of `Picture.notes`.
@@ -54,7 +54,7 @@ def read_picture(
 
 
 def open_picture(source: Source, background: Colour = BACKGROUND, *, largest: int | None = None) -> Picture:
-    """Reads a picture and looks whether a face can be found for it.
+    """Reads a picture and checks whether a face can be found for it.
 
     A sprite that lies small on a large transparent canvas is cut out of it, and a note says so.
 
@@ -83,7 +83,7 @@ def open_picture(source: Source, background: Colour = BACKGROUND, *, largest: in
         image = pictures.read(source, largest=largest, notes=notes)
     else:
         raise PictureError(
-            f"A {type(source).__name__} is no picture; give a path, a Pillow image, an array or a tensor."
+            f"A {type(source).__name__} is not a picture; give a path, a Pillow image, an array or a tensor."
         )
     image, note = cut_margins(image)
     notes += note + notices(image)
@@ -101,11 +101,11 @@ def _from_array(array: np.ndarray) -> Image.Image | Tensor:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
-        raise PictureError(f"An array of shape {array.shape} is no picture; give (h, w) or (h, w, 1 to 4).")
+        raise PictureError(f"An array of shape {array.shape} is not a picture; give (h, w) or (h, w, 1 to 4).")
     _check_size(array.shape[1], array.shape[0], "The array")
     white = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535, np.dtype(bool): 1}.get(array.dtype)
     if white is None and not np.issubdtype(array.dtype, np.floating):
-        raise PictureError(f"An array of {array.dtype} is no picture; give uint8, uint16 or floats in [0, 1].")
+        raise PictureError(f"An array of {array.dtype} is not a picture; give uint8, uint16 or floats in [0, 1].")
     values = torch.from_numpy(array.astype(np.float32) / (white or 1)).permute(2, 0, 1).unsqueeze(0)
     channels = values.shape[1]
     if channels in (2, 4):
@@ -120,7 +120,7 @@ def _from_tensor(tensor: Tensor) -> Tensor:
         tensor = tensor.unsqueeze(0)
     if tensor.ndim != 4 or tensor.shape[:2] != (1, 3) or not tensor.is_floating_point():
         raise PictureError(
-            f"A {tensor.dtype} tensor of shape {tuple(tensor.shape)} is no picture; give floats (3, h, w) in [0, 1]."
+            f"A {tensor.dtype} tensor of shape {tuple(tensor.shape)} is not a picture; give floats (3, h, w) in [0, 1]."
         )
     return tensor.detach().float().cpu()
 

@@ -1,4 +1,4 @@
-"""A contact sheet: for each picture the input, the face found, that face made small again, and what that is worth."""
+"""A contact sheet: for each picture the input, the face found, that face made small again, and how well it fits."""
 
 import math
 import os
@@ -17,7 +17,7 @@ _INK, _FAINT, _GOOD, _MISSED = (34, 34, 38), (122, 120, 114), (38, 130, 84), (18
 _MARGIN, _PAD, _GAP = 36, 18, 12
 _HEAD, _TITLE, _CAPTION, _LINE = 84, 34, 28, 19
 _WORDS = 14
-# More than this of a name or a text says nothing to somebody who looks at a sheet.
+# Longer names and texts do not help the reader of a sheet.
 _LONGEST = 1000
 
 
@@ -81,7 +81,7 @@ def contact_sheet(
 ) -> Image.Image:
     """Draws the rows as cards.
 
-    Small pictures are enlarged by repeating pixels, so that what the search saw is what is shown.
+    Small pictures are enlarged by repeating pixels, so the sheet shows what the search saw.
 
     Args:
         rows: at least one.
@@ -190,7 +190,7 @@ def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | 
 
 
 def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The text in one line of at most so many pixels; the middle is left out, because names often differ at the end."""
+    """The text in one line of limited width. The middle is left out, because names often differ at the end."""
     text = printable(text)[:_LONGEST]
     if font.getlength(text) <= width:
         return text

@@ -1,4 +1,4 @@
-"""A tensor becomes a PNG that says what it is and how it was made."""
+"""Writing a tensor as a PNG that says what it is and how it was made."""
 
 import json
 import os
@@ -21,7 +21,7 @@ __all__ = ["check_folder", "check_replaceable", "read_text", "software", "story"
 
 
 def check_folder(path: Path) -> None:
-    """Raises ValueError if `path` is no folder that can be written to, and could not be made one."""
+    """Raises ValueError unless `path` is, or can be made, a folder that can be written to."""
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     name, blocker = printable(path), printable(nearest)
     if not nearest.is_dir():
@@ -40,7 +40,7 @@ def write_picture(
     Args:
         path: the file to make or replace; missing folders are made.
         image: a tensor (3, H, W) in [0, 1], or a Pillow image.
-        text: goes into the PNG's text chunks; `read_text` brings it back.
+        text: written to the PNG's text chunks; `read_text` reads it.
 
     Raises:
         OSError: in one sentence, when the file cannot be written.
@@ -66,8 +66,8 @@ def story(
     Args:
         result: of a search.
         i: which of its images.
-        generator: a name or a path, as the user gave it. Of a path only the last part is told, because a picture that
-            is passed on need not tell its maker's folders.
+        generator: a name or a path, as the user gave it. Only the last part of a path is written, so that a shared
+            picture does not reveal its maker's folders.
         notes: what the reader noticed about the input picture, in sentences.
         more: further text, for example `source`, the input's name, and `request` for `check_replaceable`.
     """
@@ -99,7 +99,7 @@ def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> 
     plain = SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
     options["seed"] = result.seeds[i]
-    # How the picture became a target is told only by a caller that began with a picture.
+    # Only a caller that began with a picture says how it became a target.
     for key in ("framing", "background"):
         if key in more:
             options[key] = more[key]

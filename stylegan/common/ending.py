@@ -1,4 +1,4 @@
-"""How a command ends when it is told to: Ctrl-C, `kill`, a closed terminal.
+"""How a command ends on a signal: Ctrl-C, `kill`, a closed terminal.
 
 Python turns Ctrl-C into an exception wherever it happens to be, which leaves half-imported modules behind and is caught
 by code that means other errors. Here a signal ends the command at once where nothing is lost by it, and waits for the
@@ -22,7 +22,7 @@ _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, 
 
 @dataclass
 class _State:
-    """What this process was told. `number` is the first signal; `waits` whether it waits for the next step."""
+    """The signals of this process: `number` is the first one; `waits` is whether it waits for the next step."""
 
     number: int | None = None
     waits: bool = False
@@ -88,7 +88,7 @@ def steps() -> Iterator[Callable[[], None]]:
 
 
 def exit_code() -> int | None:
-    """128 + the number of the signal that this command was told to end by; None if there was none."""
+    """128 + the number of the signal that ends this command; None if there was none."""
     return None if _state.number is None else 128 + _state.number
 
 
@@ -135,7 +135,8 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _descendants(process: int) -> list[int]:
-    # Only Linux tells; elsewhere what multiprocessing has started ends by itself (stylegan.common.processes).
+    # Only Linux lists child processes; elsewhere those of multiprocessing end by themselves
+    # (stylegan.common.processes).
     found: list[int] = []
     # This one ends by itself too, and multiprocessing complains if it is killed.
     tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)

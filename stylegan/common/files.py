@@ -24,7 +24,7 @@ class DiskFullError(OSError):
 
 
 def is_full(error: OSError) -> bool:
-    """Whether an error says that a disk, or the user's share of it, has no room left."""
+    """Whether an error means that a disk, or the user's share of it, has no room left."""
     return error.errno in _FULL
 
 
@@ -77,7 +77,7 @@ def whole_file(path: str | os.PathLike[str], durable: bool = False) -> Iterator[
     path = Path(path)
     part: Path | None = None
     try:
-        # The name must not grow with the file's: a name may have 255 bytes, and this one has its own.
+        # A short name of its own: the file's own name may already have the 255 bytes that are allowed.
         handle, name = mkstemp(prefix=".", suffix=".part", dir=path.parent)
         part = Path(name)
         # mkstemp makes files that only their owner may read; a new file should obey the umask as any other.
@@ -96,18 +96,18 @@ def whole_file(path: str | os.PathLike[str], durable: bool = False) -> Iterator[
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, durable: bool = False) -> None:
-    """Writes a file whole or not at all; arguments and errors as of `whole_file`."""
+    """Writes a file whole or not at all; same arguments and errors as `whole_file`."""
     with whole_file(path, durable) as part:
         part.write_bytes(data)
 
 
 def write_text(path: str | os.PathLike[str], text: str, durable: bool = False) -> None:
-    """Writes a UTF-8 file whole or not at all; arguments and errors as of `whole_file`."""
+    """Writes a UTF-8 file whole or not at all; same arguments and errors as `whole_file`."""
     write_bytes(path, text.encode(), durable)
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: dict[str, "Tensor"], metadata: dict[str, str]) -> None:
-    """Writes a safetensors file whole or not at all; errors as of `whole_file`."""
+    """Writes a safetensors file whole or not at all; same errors as `whole_file`."""
     from safetensors.torch import save
 
     # safetensors' own `save_file` makes files that only their owner may read, so the bytes are written here.
@@ -116,7 +116,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: dict[str, "Tensor"], me
 
 
 def _told(error: OSError, path: Path, part: Path | None) -> OSError:
-    """The same error, saying which file cannot be written; errors that name another file are left as they are."""
+    """The same error, naming the file that cannot be written; an error that names another file is kept."""
     if is_full(error):
         return DiskFullError(error.errno, f"{path} cannot be written because the disk is full; free some space")
     names = {str(path), str(path.parent), None if part is None else str(part)}
@@ -132,7 +132,7 @@ def _sync(part: Path) -> None:
 
 
 def _umask() -> int:
-    # The only portable way to read it is to set it; the moment between is one of this thread alone under the GIL.
+    # Python can only read the umask by setting it. It is 0 for the moment between these two lines.
     mask = os.umask(0)
     os.umask(mask)
     return mask

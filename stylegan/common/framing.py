@@ -1,4 +1,4 @@
-"""A picture becomes a square: the same way for training and for searching, so that each knows the other's pictures."""
+"""Making a picture square, in the same way for training and for searching."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from stylegan.common.pixels import to_bytes
 Colour = str | tuple[float, float, float]
 FRAMINGS = ("pad", "crop", "stretch")
 FRAMING = "pad"
-# The middle grey, on which both a sprite's dark outline and its white glove stay visible.
+# Middle grey: both the dark outline and the white parts of a sprite stay visible on it.
 BACKGROUND = "#808080"
 
 _LONGEST = 8
@@ -21,7 +21,7 @@ _Resize = Callable[[Tensor, tuple[int, int]], Tensor]
 
 
 def parse_colour(colour: Colour) -> np.ndarray:
-    """A colour name, "#rrggbb" or three floats in [0, 1], as float32 (3,); ValueError when it is none of these."""
+    """A colour name, "#rrggbb" or three floats in [0, 1], as float32 (3,); ValueError for anything else."""
     if isinstance(colour, str):
         try:
             return np.array(ImageColor.getrgb(colour)[:3], dtype=np.float32) / 255
@@ -32,7 +32,7 @@ def parse_colour(colour: Colour) -> np.ndarray:
     except (TypeError, ValueError):
         ground = np.zeros(0, np.float32)
     if ground.shape != (3,) or not ((ground >= 0) & (ground <= 1)).all():
-        raise ValueError(f"{colour!r} is no colour; give a name, #rrggbb, or three numbers from 0 to 1.")
+        raise ValueError(f"{colour!r} is not a colour; give a name, #rrggbb, or three numbers from 0 to 1.")
     return ground
 
 
@@ -51,16 +51,16 @@ def composited(image: Image.Image, background: Colour = BACKGROUND) -> Tensor:
 
 
 def fills(image: Tensor, alpha: Image.Image | None = None, background: Colour = BACKGROUND) -> list[Tensor | None]:
-    """What continues a picture beyond its left, top, right and bottom border when it is padded.
+    """What fills the padding beyond a picture's left, top, right and bottom border.
 
-    Where a border has a transparent pixel, that is the background: the picture stands on it. Where more than half of a
-    border is of one colour, that is the colour, because what interrupts it (an ear, a hat) ends there. Elsewhere
-    the border's own pixels are repeated.
+    A border with a transparent pixel is continued by the background. A border of which more than half has one colour is
+    continued by that colour, because what interrupts it (an ear, a hat) ends there. Any other border's pixels are
+    repeated.
 
     Args:
         image: floats (1, 3, h, w) in [0, 1], over the background.
         alpha: the picture's opacity, mode "L"; None for an opaque picture.
-        background: as of `composited`.
+        background: as for `composited`.
 
     Returns:
         For each side a colour (3,), or None where pixels are repeated.
@@ -85,12 +85,12 @@ def square(
 
     Args:
         image: floats (1, 3, h, w) in [0, 1].
-        side: of the square, in pixels. A picture whose longer side (with "crop" and "stretch": shorter) is smaller
-            keeps its size, unless `enlarge`.
-        framing: "pad" keeps everything and fills up with `beyond`; "crop" cuts to the square in the middle; "stretch"
-            changes the aspect ratio.
-        resize: makes floats (1, 3, h, w) another size, given as (h, w).
-        beyond: colours of `fills`.
+        side: side length of the square in pixels. A picture whose longer side (for "crop" and "stretch": shorter side)
+            is smaller keeps its size, unless `enlarge` is set.
+        framing: "pad" keeps everything and fills the rest with `beyond`; "crop" keeps the square in the middle;
+            "stretch" changes the aspect ratio.
+        resize: resizes floats (1, 3, h, w) to a size (h, w).
+        beyond: what `fills` returns.
         enlarge: whether smaller pictures are made `side` pixels too.
 
     Returns:
@@ -107,8 +107,8 @@ def square(
         s = min(height, width) if enlarge else min(side, height, width)
         image = resize(image, (s, s))
     height, width = image.shape[-2:]
-    # Padded first, a picture of any size ends up at the same place to a fraction of a pixel. The square of a long line
-    # would not fit into memory.
+    # Padding comes first, so that the content lands at the same place, to a fraction of a pixel, whatever the picture's
+    # size. Not for a long line, whose square would not fit into memory.
     if max(height, width) <= _LONGEST * min(height, width):
         image = _padded(image, beyond)
         height, width = image.shape[-2:]
@@ -121,7 +121,7 @@ def square(
 def square_picture(picture: Image.Image, side: int, framing: str = FRAMING, background: Colour = BACKGROUND) -> Tensor:
     """A picture of `stylegan.common.pictures.read` as a training picture, uint8 (3, side, side).
 
-    What the search looks for when it is given the same file, framing and background is this picture made small.
+    A search with the same file, framing and background looks for this picture made small.
     """
     image = composited(picture, background)
     beyond = fills(image, picture.getchannel("A") if picture.mode == "RGBA" else None, background)

@@ -12,7 +12,7 @@ def grid(images: Tensor, columns: int | None = None, gap: int = 0, background: f
 
     Args:
         images: of any type.
-        columns: images in a row; as square as can be by default.
+        columns: images in a row; by default the sheet is as square as possible.
         gap: pixels between neighbours.
         background: value of gaps and of places without an image.
     """

@@ -1,4 +1,4 @@
-"""What a file is that is no picture, so that a refusal can say what to do."""
+"""Recognising files that are not pictures, so that the error can say what to do."""
 
 # What a file begins with, and the sentence's second half. XML declarations are looked through for SVG below.
 _BEGINNINGS = (

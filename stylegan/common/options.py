@@ -9,7 +9,7 @@ A field is an option if its metadata has a `help`:
         seed: int | None = field(default=None, metadata={"help": "Seed.", "default_help": "random"})
 
 `choices` are shown, not checked: the dataclass checks them, so that Python and every command say the same sentence.
-`default_help` is shown where the default itself would tell nothing.
+`default_help` is shown where the default itself would say nothing.
 """
 
 import argparse
@@ -30,13 +30,14 @@ _TYPES = (bool, int, float, str, Path)
 class Option:
     """One option as a front end needs it.
 
-    name: of the dataclass's field.
-    type: bool, int, float, str or Path.
-    optional: whether None is a value too.
-    default: its default, or `dataclasses.MISSING` where a value must be given.
-    help: one sentence.
-    choices: the values to choose from; empty where there is no such list.
-    default_help: the default in words; None where the value itself says it.
+    Attributes:
+        name: of the dataclass's field.
+        type: bool, int, float, str or Path.
+        optional: whether None is a value too.
+        default: its default, or `dataclasses.MISSING` where a value must be given.
+        help: one sentence.
+        choices: the values to choose from; empty where there is no such list.
+        default_help: the default in words; None where the value itself says it.
     """
 
     name: str
@@ -95,7 +96,7 @@ def with_options(
             defaults.
 
     Raises:
-        TypeError: as of `options_of`, or the function has no parameter `into`.
+        TypeError: as for `options_of`, or the function has no parameter `into`.
     """
     offered = options_of(kind, leave_out)
 
@@ -144,7 +145,7 @@ def add_arguments(
         parser: gets the flags.
         kind: the dataclass.
         prefix: what stands before the name.
-        leave_out, defaults: as of `with_options`.
+        leave_out, defaults: as for `with_options`.
     """
     for option in options_of(kind, leave_out):
         default = (defaults or {}).get(option.name, option.default)

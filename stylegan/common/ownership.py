@@ -18,7 +18,7 @@ MAX_TEXT = 1 << 20
 _MAX_HEADER = 4 << 20
 _MAX_CHUNKS = 200_000
 _PNG = b"\x89PNG\r\n\x1a\n"
-# What our safetensors files have called themselves in "format" since before there was "software".
+# The "format" of our safetensors files; older ones have no "software".
 _FORMATS = ("pulse-stylegan", "pulse-result-1")
 
 
@@ -43,7 +43,7 @@ def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
         The text by its key; empty for a file that is missing, unreadable, damaged, of another kind, or without text.
     """
     try:
-        # A pipe would be waited for.
+        # Opening a pipe would wait for its other end.
         if not Path(path).is_file():
             return {}
         with open(path, "rb") as file:

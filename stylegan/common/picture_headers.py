@@ -1,4 +1,4 @@
-"""What a picture will cost to decode, from its headers: also sizes that its first header does not tell."""
+"""The cost of decoding a picture, from its headers, including sizes that its first header does not give."""
 
 import io
 import struct
@@ -89,7 +89,8 @@ def _skip_colours(file: BinaryIO, flags: int) -> None:
 
 
 def _jpeg_scans(file: BinaryIO) -> int:
-    """How many scans a JPEG has; 1 where the first one holds all colours, so that nothing has to be kept for others."""
+    """The number of scans of a JPEG; 1 if the first one holds all components, so that nothing is kept for later
+    ones."""
     position, colours, is_progressive = file.tell(), 0, False
     try:
         file.seek(2)
@@ -112,7 +113,7 @@ def _jpeg_scans(file: BinaryIO) -> int:
             file.seek(max(length - 2, 0), 1)
         return _MOST_SCANS + 1
     except IndexError:
-        # Cut off before its pixels, which the decoder tells better.
+        # The file ends before its pixels; the decoder's error says so better.
         return 1
     finally:
         file.seek(position)

@@ -37,7 +37,7 @@ FORMATS = (
 # In these, further frames follow the first; in others (PSD, MPO) they are layers or previews of the same picture.
 _FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "FLI": "frames", "TIFF": "pages"}
 _FRAMES_LOOKED_AT = 50
-# A damaged file of each kind meets errors with these words.
+# Words in the errors that decoders raise for files that are cut off.
 _ENDS_EARLY = (
     "truncated",
     "broken data stream",
@@ -81,12 +81,12 @@ def read(
     AVIF, GIF, QOI, JPEG 2000, progressive JPEG) may have a half to a quarter of the limit's pixels.
 
     Args:
-        source: a path, or a binary file that can seek (as of a member of a zip).
+        source: a path, or a binary file that can seek (such as a member of a zip).
         name: what errors call the picture; the path by default.
         limit: the most pixels that are decoded, `pixel_limit()` by default.
         largest: a picture with a longer side may be reduced by a whole factor (the mean of its blocks, or a JPEG's own
-            coarser version) as long as the longer side keeps so many pixels. Saves memory and time when the picture is
-            made small anyway.
+            coarser version) as long as the longer side keeps this many pixels. Saves memory and time when the picture
+            is made small anyway.
         notes: gets a plain sentence for each thing about the picture that its owner may not expect.
 
     Returns:
@@ -94,8 +94,8 @@ def read(
         pages the first one that shows something.
 
     Raises:
-        PictureError: the file is missing, may not be read, is no picture, is cut off or damaged, decodes to more than
-            `limit` pixels, holds values that are no colours, or is fully transparent.
+        PictureError: the file is missing, may not be read, is not a picture, is cut off or damaged, decodes to more
+            than `limit` pixels, holds values that are not colours, or is fully transparent.
     """
     limit = pixel_limit() if limit is None else limit
     notes = [] if notes is None else notes
@@ -107,15 +107,15 @@ def read(
 
 
 def size(source: BinaryIO, *, name: str, limit: int | None = None) -> tuple[int, int]:
-    """The width and height that the header of a picture tells, before it is turned upright; nothing is decoded.
+    """The width and height in a picture's header, before it is turned upright; nothing is decoded.
 
     Args:
         source: a binary file that can seek.
         name: what errors call the picture.
-        limit: as of `read`.
+        limit: as for `read`.
 
     Raises:
-        PictureError: as of `read`; whether the pixels can be decoded is not known yet.
+        PictureError: as for `read`; whether the pixels can be decoded is not known yet.
     """
     name, limit = printable(name), pixel_limit() if limit is None else limit
     with _checked(source, name, limit) as image:
@@ -128,7 +128,7 @@ def from_pillow(image: Image.Image, *, name: str = "The picture", limit: int | N
     """A Pillow image of any mode as `read` returns pictures; `image` stays as it is.
 
     Raises:
-        PictureError: as of `read`.
+        PictureError: as for `read`.
     """
     with _sentences(name, None):
         return _not_empty(_decoded(image, name, pixel_limit() if limit is None else limit, None), name)
@@ -147,7 +147,7 @@ def _not_empty(image: Image.Image, name: str) -> Image.Image:
 
 
 def _is_empty(image: Image.Image) -> bool:
-    # Nobody sees an opacity of 1 %.
+    # An opacity of 1 % is invisible.
     ranges: Any = image.getextrema()
     return image.mode == "RGBA" and ranges[3][1] < 3
 
@@ -166,7 +166,7 @@ def _read(file: BinaryIO, name: str, limit: int, largest: int | None, notes: lis
 
 @contextlib.contextmanager
 def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
-    """A picture that is open but not decoded, and may be decoded as far as its headers tell."""
+    """An open picture, not yet decoded, whose headers are within the limits."""
     file.seek(0)
     head = file.read(HEAD)
     size = file.seek(0, os.SEEK_END)
@@ -199,7 +199,7 @@ def _first_that_shows(
     if kind is None or not getattr(image, "is_animated", False):
         return found
     index, first = 0, found
-    # Frames that are damaged or too large end the look around; the first frame is good.
+    # A damaged or too large frame ends the search for a better one; the first frame is good.
     with contextlib.suppress(Exception):
         width, height = headers.gif_canvas(file, _FRAMES_LOOKED_AT) if image.format == "GIF" else image.size
         most = min(_FRAMES_LOOKED_AT, limit // (width * height))
@@ -226,7 +226,7 @@ def _decoded(image: Image.Image, name: str, limit: int, largest: int | None) -> 
     if image.width * image.height > limit:
         raise PictureError(_too_large(name, width, height, limit))
     image.load()
-    # Some formats tell their true size only now.
+    # Some formats give their true size only now.
     if image.width * image.height > limit:
         raise PictureError(_too_large(name, image.width, image.height, limit))
     factor = 1 if largest is None else max(1, max(image.size) // largest)

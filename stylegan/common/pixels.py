@@ -1,4 +1,4 @@
-"""Floats and bytes: images in [-1, 1] or [0, 1] to eight bits and back, each conversion once."""
+"""Images as floats in [-1, 1] or [0, 1], and as bytes. Every conversion in the project is made here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bytes_to_signed(images: Tensor) -> Tensor:
 
 
 def to_pil(image: Tensor) -> Image:
-    """One image (C, H, W) as an 8-bit Pillow picture: L, RGB or RGBA by its channels.
+    """One image (C, H, W) as an 8-bit Pillow picture, L, RGB or RGBA by the number of its channels.
 
     The image holds floats in [0, 1], or uint8.
     """

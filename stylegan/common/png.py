@@ -1,4 +1,4 @@
-"""PNGs that say what they are."""
+"""Writing PNGs with text chunks that say what they are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_png(path: str | os.PathLike[str], image: Tensor | Image, text: Mapping
     Args:
         path: the file to make or replace; its folder must exist.
         image: a tensor (C, H, W) in [0, 1] or of uint8, or a Pillow image.
-        text: goes into the PNG's text chunks; `stylegan.common.ownership.file_text` brings it back.
+        text: written to the PNG's text chunks; `stylegan.common.ownership.file_text` reads it.
 
     Raises:
         OSError: in one sentence, when the file cannot be written.
@@ -31,7 +31,7 @@ def write_png(path: str | os.PathLike[str], image: Tensor | Image, text: Mapping
 
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
-        # A file name may hold bytes that are no UTF-8, which no text chunk can hold.
+        # A file name may hold bytes that are not valid UTF-8, which a text chunk cannot store.
         chunks.add_text(key, value.encode("utf-8", "backslashreplace").decode())
     picture = to_pil(image) if isinstance(image, Tensor) else image
     with whole_file(Path(path)) as part:

@@ -1,4 +1,4 @@
-"""One function over many jobs, in several processes: small tensors gain more from a second process than a thread."""
+"""One function over many jobs in several processes. Small tensors gain more from a second process than a thread."""
 
 from __future__ import annotations
 
@@ -24,24 +24,30 @@ def cores() -> int:
 
 
 def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], processes: int) -> Iterator[_Result]:
-    """The results of `function` for all `jobs`, in their order, computed in so many processes of one thread each; in
-    this process, with all its threads, if `processes` is 1.
+    """Yields the results of `function` for all `jobs`, in their order.
 
-    The function must be importable and the jobs picklable; a program that asks for more than one process has to begin
-    behind `if __name__ == "__main__"`. What the function raises is raised here. The processes end with this one,
-    however that ends. Raises ValueError when `processes` is less than 1.
+    The processes end with this one, however it ends.
+
+    Args:
+        function: importable by name, because each process imports it. What it raises is raised here.
+        jobs: its arguments; they must be picklable.
+        processes: how many, each with one thread. 1 computes in this process, with all its threads. A program that
+            asks for more must start behind `if __name__ == "__main__"`.
+
+    Raises:
+        ValueError: if `processes` is less than 1.
     """
     if processes < 1:
         raise ValueError(f"The number of processes is {processes}; give one or more.")
     if processes == 1:
         yield from map(function, jobs)
         return
-    # A forked child inherits locks of PyTorch's threads, and may wait for them for ever.
+    # A forked child inherits locks of PyTorch's threads and may wait for them for ever.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, initializer=_begin)
     try:
         rest = iter(jobs)
-        # Few at a time: what is computed ahead has to be held until it is its turn.
+        # Few at a time, because results that are computed ahead are kept in memory.
         waiting: list[Future[_Result]] = []
         for job in islice(rest, 2 * processes):
             waiting.append(_submit(pool, function, job))
@@ -50,7 +56,7 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
             waiting += [_submit(pool, function, job) for job in islice(rest, 1)]
             yield result
     except BaseException:
-        # Shutting down waits for the jobs in hand, whose results nobody wants any more.
+        # A shutdown would wait for running jobs, whose results are no longer wanted.
         for process in list((pool._processes or {}).values()):
             process.kill()
         raise
@@ -59,7 +65,7 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
 
 
 def _submit(pool: ProcessPoolExecutor, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result]:
-    """Submits a job; a process that is started for it inherits that Ctrl-C is blocked, and imports in peace."""
+    """Submits a job with Ctrl-C blocked; a process started for it inherits that, so its imports are not interrupted."""
     if not hasattr(signal, "pthread_sigmask"):
         return pool.submit(function, job)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -71,7 +77,7 @@ def _submit(pool: ProcessPoolExecutor, function: Callable[[_Job], _Result], job:
 
 def _begin() -> None:
     torch.set_num_threads(1)
-    # Ctrl-C reaches every process of a terminal; the first one tells the others.
+    # A terminal sends Ctrl-C to every process; the first process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

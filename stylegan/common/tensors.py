@@ -1,12 +1,12 @@
-"""Reading safetensors files that somebody else may have written.
+"""Reading safetensors files that are not trusted.
 
 The format: eight bytes with the header's length (little endian), a JSON header, and the bytes of all tensors one after
 another. The header maps each name to `{"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}`, and
 `__metadata__` to an object of strings.
 
-safetensors' own `safe_open` maps the file: if somebody cuts the file meanwhile, the process is killed by SIGBUS. Its
-header may also have 100 MB, which take a gigabyte once parsed. This reader copies instead of mapping, and checks every
-number of the header against the file's size before it allocates anything.
+safetensors' own `safe_open` maps the file into memory: if the file is truncated meanwhile, SIGBUS kills the process. It
+also allows headers of 100 MB, which take a gigabyte once parsed. This reader copies instead of mapping, and checks
+every number of the header against the file's size before it allocates anything.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def read_tensors(
         max_bytes: refuses larger files before reading them; no limit by default.
 
     Returns:
-        The tensors by name, each with memory of its own, on the CPU, in the types of the file; and the metadata.
+        The tensors by name, each in its own memory on the CPU, with the file's types; and the metadata.
 
     Raises:
         TensorFileError: in one sentence, for a file that is damaged or cut, whose header has over `MAX_HEADER` bytes,
@@ -146,7 +146,8 @@ def _entries(header: dict[str, Any], length: int) -> dict[str, tuple[torch.dtype
         dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise _Damage(f"the type of tensor {shown} is not among {', '.join(_DTYPES)}")
-        # A dimension beyond the file's size is either false or, beside a zero, a trap for whoever allocates its like.
+        # A dimension larger than the file is wrong, or stands beside a 0. Code that allocates a tensor like it would
+        # fail.
         if not _are_sizes(shape, length) or len(shape) > MAX_DIMENSIONS:
             raise _Damage(f"the shape of tensor {shown} is not one that the file can hold")
         if not _are_sizes(offsets, length) or len(offsets) != 2:
@@ -171,7 +172,7 @@ def _are_sizes(values: Any, largest: int) -> bool:
 
 
 def _tensor(file: BinaryIO, dtype: torch.dtype, shape: tuple[int, ...], count: int) -> Tensor:
-    # Memory of its own, because offsets in the file need not be aligned to the type.
+    # A separate allocation, because offsets in the file need not be aligned to the type.
     raw = torch.empty(count, dtype=torch.uint8)
     _fill(file, raw.numpy().data)
     if dtype == torch.bool and bool((raw > 1).any()):

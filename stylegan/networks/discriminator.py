@@ -130,7 +130,7 @@ class Discriminator(nn.Module):
     Args:
         c_dim: length of the label; 0 for an unconditional discriminator.
         img_resolution: R, a power of two from 8.
-        img_channels: colours.
+        img_channels: image channels.
         architecture: 'resnet', 'skip' or 'orig'.
         channel_base: feature maps times resolution.
         channel_max: most feature maps of a layer.
@@ -225,7 +225,7 @@ class Discriminator(nn.Module):
         force_fp32: bool = False,
         half_dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """Logits (N, 1): positive for pictures taken for real."""
+        """Logits (N, 1) of images (N, img_channels, R, R); positive where an image looks real."""
         if img.ndim != 4 or img.shape[1] != self.img_channels or tuple(img.shape[2:]) != (self.img_resolution,) * 2:
             r = self.img_resolution
             raise ValueError(

@@ -57,7 +57,7 @@ class FullyConnectedLayer(nn.Module):
 
 
 class Conv2dLayer(nn.Module):
-    """A convolution of a discriminator or of a residual branch, perhaps with a change of size by two.
+    """A convolution of a discriminator or of a residual branch; it may double or halve the size.
 
     (N, in, H, W) -> (N, out, H*up/down, W*up/down).
     """
@@ -138,7 +138,7 @@ class SynthesisLayer(nn.Module):
         self, x: Tensor, w: Tensor, noise_mode: NoiseMode = "const", noise: Tensor | None = None, gain: float = 1.0
     ) -> Tensor:
         styles = self.affine(w)
-        # The demodulation is a factor of `bias_act`: one pass over memory less.
+        # `bias_act` applies the demodulation as a factor, which saves a pass over memory.
         x, scale = modulated_conv2d_and_scale(x, self.weight, styles, up=self.up, resample_filter=self.resample_filter)
         if noise is None:
             noise = layer_noise(noise_mode, self.noise_const, x)
@@ -173,7 +173,7 @@ class ToRGBLayer(nn.Module):
 
 
 def layer_noise(noise_mode: NoiseMode, noise_const: Tensor, x: Tensor) -> Tensor | None:
-    """What a layer's noise is where the caller gives none: (h, w), (N, 1, h, w) or None."""
+    """The noise of a layer for which the caller gives none: (h, w), (N, 1, h, w) or None."""
     if noise_mode == "none":
         return None
     if noise_mode == "const":
@@ -184,7 +184,7 @@ def layer_noise(noise_mode: NoiseMode, noise_const: Tensor, x: Tensor) -> Tensor
 
 
 def check_noise(noise: list[Tensor] | tuple[Tensor, ...] | None, shapes: tuple[tuple[int, int], ...]) -> None:
-    """Raise ValueError unless `noise` is None or holds one tensor (N or 1, 1, h, w) for each of `shapes`."""
+    """Raises ValueError unless `noise` is None or holds one tensor (N or 1, 1, h, w) for each of `shapes`."""
     if noise is None:
         return
     if len(noise) != len(shapes):

@@ -1,4 +1,4 @@
-"""StyleGAN2's mapping network: a latent z, and a label c where there is one, to a style w."""
+"""StyleGAN2's mapping network: from a latent z, and a label c if there is one, to a style w."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from stylegan.networks.layers import FullyConnectedLayer, normalize_2nd_moment
 
 
 def truncate(ws: Tensor, w_avg: Tensor, truncation_psi: float = 1, truncation_cutoff: int | None = None) -> Tensor:
-    """Move styles (N, num_ws, w_dim) towards `w_avg` (w_dim,): the truncation trick (Karras et al. 2019, appendix B).
+    """Moves styles (N, num_ws, w_dim) towards `w_avg` (w_dim,): the truncation trick (Karras et al. 2019, appendix B).
 
     Args:
         truncation_psi: 1 leaves the styles as they are, 0 gives the average.
@@ -71,7 +71,6 @@ class MappingNetwork(nn.Module):
         c: Tensor | None = None,
         truncation_psi: float = 1,
         truncation_cutoff: int | None = None,
-        update_w_avg: bool = False,
         update_emas: bool = False,
         skip_w_avg_update: bool = True,
     ) -> Tensor:
@@ -81,8 +80,8 @@ class MappingNetwork(nn.Module):
             z: latents (N, z_dim); None for a label network.
             c: labels (N, c_dim); None for an unconditional network.
             truncation_psi, truncation_cutoff: see `truncate`.
-            update_emas: let the mean of these styles enter the running average `w_avg`, as training does.
-            skip_w_avg_update: NVIDIA's older name for the opposite: False updates `w_avg` in training mode.
+            update_emas: update the running average `w_avg` with the mean of these styles, as training does.
+            skip_w_avg_update: the opposite, under NVIDIA's older name: False updates `w_avg` in training mode.
 
         Raises:
             ValueError: if z or c has the wrong shape, or a conditional network is given no c.
@@ -102,7 +101,7 @@ class MappingNetwork(nn.Module):
         assert x is not None
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
-        update = update_w_avg or update_emas or (self.training and not skip_w_avg_update)
+        update = update_emas or (self.training and not skip_w_avg_update)
         if update and self.w_avg_beta is not None:
             self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, self.w_avg_beta))
         if self.num_ws is None:

@@ -14,12 +14,12 @@ from stylegan.networks.layers import NoiseMode, check_noise, layer_noise, normal
 from stylegan.networks.mapping import truncate
 from stylegan.networks.stylegan2 import block_resolutions, channels_at
 
-# From this resolution on the up-sampling is one transposed convolution.
+# From this resolution on, upsampling and convolution are one transposed convolution.
 _FUSED_FROM = 128
 
 
 class _ScaledLinear(nn.Module):
-    """A dense layer whose gain sits in the weight, so not on the bias."""
+    """A dense layer whose gain scales the weight and not the bias."""
 
     def __init__(self, in_features: int, out_features: int, gain: float = 1.0, lr_multiplier: float = 1.0) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _ScaledLinear(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    """z (N, z_dim) -> w, copied to (N, num_ws, w_dim); without layers it stands in for one that is missing."""
+    """z (N, z_dim) -> w, copied to (N, num_ws, w_dim); without layers it takes the place of a missing one."""
 
     def __init__(self, z_dim: int, w_dim: int, num_ws: int, num_layers: int = 8, lr_multiplier: float = 0.01) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class MappingNetwork(nn.Module):
     ) -> Tensor:
         """Styles (N, num_ws, w_dim).
 
-        StyleGAN1 takes no labels and is not trained here: `c`, `update_emas` and `skip_w_avg_update` are there so
-        that it is called as StyleGAN2 is, and change nothing.
+        StyleGAN1 takes no labels and is not trained here: `c`, `update_emas` and `skip_w_avg_update` have no effect;
+        they are accepted so that both networks are called alike.
 
         Raises:
             ValueError: if z has the wrong shape.
@@ -201,7 +201,7 @@ class Generator(GeneratorBase):
         z_dim: length of the latent.
         w_dim: length of a style.
         img_resolution: R, a power of two from 4.
-        img_channels: colours.
+        img_channels: image channels.
         mapping_kwargs: further arguments of `MappingNetwork`.
         synthesis_kwargs: further arguments of `SynthesisNetwork`.
     """

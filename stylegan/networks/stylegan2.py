@@ -31,7 +31,7 @@ def block_resolutions(img_resolution: int) -> list[int]:
 
 
 def check_architecture(architecture: str) -> None:
-    """Raise ValueError unless the name is one of the three of Karras et al. 2020, figure 7."""
+    """Raises ValueError unless the name is one of the three of Karras et al. 2020, figure 7."""
     if architecture not in ("skip", "resnet", "orig"):
         raise ValueError(f"There is no StyleGAN2 architecture {architecture!r}; use 'skip', 'resnet' or 'orig'.")
 
@@ -132,7 +132,7 @@ class SynthesisNetwork(nn.Module):
     Args:
         w_dim: length of a style.
         img_resolution: R, a power of two from 4.
-        img_channels: colours.
+        img_channels: image channels.
         channel_base: feature maps times resolution.
         channel_max: most feature maps of a layer.
         architecture: 'skip' (an image at every resolution, summed), 'resnet' or 'orig'.
@@ -202,7 +202,7 @@ class SynthesisNetwork(nn.Module):
             noise: one tensor (N or 1, 1, h, w) for each of `noise_shapes`, instead of `noise_mode`.
             force_fp32: run everything in float32.
             half_dtype: the type of the half-precision resolutions; default float16 on CUDA and float32 elsewhere,
-                since few CPUs compute in sixteen bits at any speed.
+                because half precision is slow on most CPUs.
 
         Raises:
             ValueError: if `ws` or `noise` has the wrong shape.
@@ -234,7 +234,7 @@ class Generator(GeneratorBase):
         c_dim: length of the label; 0 for an unconditional generator.
         w_dim: length of a style.
         img_resolution: R, a power of two from 4.
-        img_channels: colours.
+        img_channels: image channels.
         mapping_kwargs: further arguments of `MappingNetwork`.
         synthesis_kwargs: further arguments of `SynthesisNetwork`.
     """

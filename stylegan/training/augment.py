@@ -1,6 +1,6 @@
 """Adaptive discriminator augmentation (Karras et al. 2020, Training Generative Adversarial Networks with Limited Data).
 
-With few pictures a discriminator learns them by heart. So all pictures that it sees, real and generated, are turned,
+A discriminator memorises a small set of pictures. So all pictures that it sees, real and generated, are turned,
 moved, stretched and recoloured at random, each transformation with the same probability p. While p is below about 0.8
 the generator gains nothing by drawing augmented pictures, because the distribution of augmented pictures determines
 that of plain ones (section 3.1). p is kept just large enough to stop the overfitting.
@@ -38,7 +38,7 @@ _SYM6 = torch.tensor(
     ]
 )
 _MARGIN = len(_SYM6) // 2
-# The filter is only nearly symmetric: its centre of gravity lies so far before its middle.
+# The filter is only nearly symmetric: its centre of mass lies this far before its middle.
 _LEAD = (len(_SYM6) - 1) / 2 - float((_SYM6 * torch.arange(len(_SYM6))).sum() / _SYM6.sum())
 
 
@@ -158,7 +158,7 @@ def blit(pictures: Tensor, flips: Tensor, turns: Tensor, shifts: Tensor) -> Tens
 
 
 def warp(pictures: Tensor, matrices: Tensor) -> Tensor:
-    """Pictures (N, C, R, R) under matrices (N, 3, 3) that carry (x, y, 1) in [-1, 1] to where it appears.
+    """Pictures (N, C, R, R) under matrices (N, 3, 3) that map (x, y, 1) in [-1, 1] to where it appears.
 
     Those under the identity stay exactly as they are.
     """

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from stylegan.common.options import options_of, with_options
 from stylegan.training.options import METHODS, PictureOptions, Schedule, TrainingOptions, shown_defaults
 
-# What decides the shape of a generator.
+# The options that decide the shape of a generator.
 _NETWORK = (
     "resolution",
     "z_dim",
@@ -65,7 +65,7 @@ def add_commands(app: Any) -> None:
             int | None, option(help="How many portraits are rendered.", min=1, show_default="4096")
         ] = None,
         warm_start: Annotated[
-            float, option(help="Teach portraits by regression first, for so many thousand pictures.")
+            float, option(help="Teach portraits by regression first, for this many thousand pictures.")
         ] = 0,
         device: Annotated[str | None, option(help="cpu or cuda.", show_default="cuda if there is one")] = None,
         features: Annotated[
@@ -103,12 +103,12 @@ def add_commands(app: Any) -> None:
 
     @app.command()
     def render_pairs(
-        output: Annotated[Path, argument(help="Folder for the pairs; those that are there already stay.")],
+        output: Annotated[Path, argument(help="Folder for the pairs; existing ones are kept.")],
         count: Annotated[int, option(help="How many, rounded up to a multiple of 512.", min=1)] = 20480,
         resolution: Annotated[int, option(help="Pixels a side.", min=8)] = 128,
         seed: Annotated[int, option(help="Seed of the latents.")] = 0,
     ) -> int:
-        """Renders portraits with the latents that stand for them, for `stylegan train`."""
+        """Renders portraits together with their latents, for `stylegan train`."""
         from stylegan.training.launch import render
 
         render(output, count, resolution, seed)
@@ -127,7 +127,7 @@ def add_commands(app: Any) -> None:
         given: Mapping[str, Any],
         count: Annotated[int, option(help="Portraits that are described.", min=1)] = 65536,
         steps: Annotated[int, option(help="Steps of 512 portraits.", min=1)] = 6000,
-        overwrite: Annotated[bool, option("--overwrite", help="Replace a file that is there.")] = False,
+        overwrite: Annotated[bool, option("--overwrite", help="Replace an existing file.")] = False,
     ) -> int:
         """Teaches the mapping network of a fresh generator to describe portraits, to begin `stylegan train` with."""
         from stylegan.training.teach_mapping import teach_new_generator

@@ -1,7 +1,7 @@
 """The pictures of a run: read once, made square, made one size, and kept as bytes in the run's folder.
 
-They are `pictures.npy`, (N, 3, R, R) uint8, with `pictures.json` beside it. A run that is continued finds the very same
-pictures, whatever has become of their source.
+They are `pictures.npy`, (N, 3, R, R) uint8, with `pictures.json` beside it. A continued run uses exactly these
+pictures, even if their source has changed.
 """
 
 import json
@@ -29,12 +29,13 @@ from stylegan.training.state import link
 class Dataset:
     """Pictures in memory or memory-mapped.
 
-    pictures: (N, 3, R, R) uint8.
-    classes: names of the labels; empty where there are none.
-    labels: (N,) the class of each picture.
-    latents: (N, z_dim), where it is known which latent stands for which picture.
-    skipped: files that could not be read, with the reason.
-    others: how many files were no pictures by their ending, for each ending.
+    Attributes:
+        pictures: (N, 3, R, R) uint8.
+        classes: names of the labels; empty where there are none.
+        labels: (N,) the class of each picture.
+        latents: (N, z_dim), the latent of each picture; None where they are not known.
+        skipped: files that could not be read, with the reason.
+        others: how many files had the ending of something else than a picture, for each ending.
     """
 
     pictures: np.ndarray
@@ -214,7 +215,7 @@ def _sizes(found: Found) -> tuple[list[tuple[PictureFile, tuple[int, int]]], lis
 
 
 def _square(file: PictureFile, resolution: int, options: PictureOptions) -> Tensor:
-    # Only padding keeps the longer side, so only there does its length say what may be left out in decoding.
+    # Only "pad" keeps the longer side, so only then may the decoder reduce the picture by it.
     largest = 4 * resolution if options.framing == "pad" else None
     with file.open() as opened:
         picture = pictures.read(opened, name=file.name, largest=largest)

@@ -37,7 +37,7 @@ _GRID = 64
 
 
 class PathLengthMean(nn.Module):
-    """The running mean of the path lengths, which each of them is pulled to (Karras et al. 2020, equation 4)."""
+    """The running mean of the path lengths, which the penalty pulls each length to (Karras et al. 2020, equation 4)."""
 
     def __init__(self, decay: float = 0.01) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Gan:
         }
         self._synthesis: Any = torch.compile(self.G.synthesis) if options.compile else self.G.synthesis
         self._discriminator: Any = torch.compile(self.D) if options.compile else self.D
-        # What the grids show: always the same latents and labels.
+        # The grids always show the same latents and labels.
         rng = torch.Generator().manual_seed(options.seed)
         self._grid_z = torch.randn(_GRID, options.z_dim, generator=rng)
         self._grid_reals = torch.randperm(len(dataset), generator=rng)[:_GRID]
@@ -159,7 +159,7 @@ class Gan:
     def _step_generator(
         self, step: int, z: Tensor, c: Tensor, portraits: Tensor, p: float, rng: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Updates the generator; returns its images of z. The first of z are to become the portraits, if any."""
+        """Updates the generator; returns its images of z. With portraits, the first rows of z are their latents."""
         options, paired, half = self.options, len(portraits), half_dtype(self.device)
         self.D.requires_grad_(False)
         ws = mixed_styles(self.G, z, c, options.style_mixing, rng, unmixed=paired)
@@ -228,7 +228,7 @@ def mixed_styles(
         c: labels (N, c_dim).
         share: probability that a row is mixed.
         rng: what the other latents, the rows and the layers are drawn from.
-        unmixed: so many rows, from the first, are never mixed.
+        unmixed: how many rows, from the first, are never mixed.
     """
     ws = generator.mapping(z, c, update_emas=True)
     if share <= 0:

@@ -13,12 +13,12 @@ _AFTER_A_STEP = re.compile(r"[a-z]+_(\d{6,})\.png")
 
 
 def write_grid(path: Path, pictures: Tensor) -> None:
-    """Writes pictures (N, 3, R, R) of uint8 as one PNG, row by row and as square as can be."""
+    """Writes pictures (N, 3, R, R) of uint8 as one PNG, row by row and as square as possible."""
     write_png(path, grid(pictures.cpu()), {"Software": software(), "synthetic": "true"})
 
 
 def grid_path(folder: Path, name: str, step: int) -> Path:
-    """Where the grid `name` that was drawn after `step` steps stands."""
+    """The path of the grid `name` that was drawn after `step` steps."""
     return folder / f"{name}_{step:06d}.png"
 
 

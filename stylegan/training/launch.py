@@ -34,7 +34,7 @@ _PORTRAITS_BY_DEFAULT = 4096
 _NAMED_AT_MOST = 20
 # What a run writes after its run.json.
 _WRITTEN = ("generator.safetensors", "state.pt", "log.jsonl", "reals.png", "fakes.png", "snapshots")
-# A generator learns so few pictures by heart.
+# A generator memorises a set as small as this.
 _FEW = 100
 
 Start = tuple[Generator, Discriminator | None]
@@ -42,21 +42,22 @@ Start = tuple[Generator, Discriminator | None]
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for; None is what the run has, or else what suits the device.
+    """What the command line asks for. None means the run's own value, or in a new run a default for the device.
 
-    data: a folder or a zip of pictures, a folder of `pairs.render_shards`, or "portraits".
-    folder: of the run.
-    device: "cpu" or "cuda".
-    method: of `options.METHODS`.
-    given: the options of `TrainingOptions` that were given.
-    reading: the options of `PictureOptions` that were given.
-    schedule: of this call.
-    start: checkpoints to begin with; the layers of each replace those of the ones before.
-    snapshot: a snapshot of a run to continue from in a new folder.
-    portraits: how many are rendered.
-    warm_start_kimg: regression before the GAN, on portraits.
-    features: "module:function", see `metrics.measure`.
-    tensorboard: write curves; None for where TensorBoard is installed.
+    Attributes:
+        data: a folder or a zip of pictures, a folder of `pairs.render_shards`, or "portraits".
+        folder: of the run.
+        device: "cpu" or "cuda".
+        method: one of `options.METHODS`.
+        given: the options of `TrainingOptions` that were given.
+        reading: the options of `PictureOptions` that were given.
+        schedule: of this call.
+        start: checkpoints to begin with; the layers of each replace those of earlier ones.
+        snapshot: a snapshot of a run to continue from in a new folder.
+        portraits: how many portraits to render.
+        warm_start_kimg: length of the regression on portraits before the GAN.
+        features: "module:function", see `metrics.measure`.
+        tensorboard: write curves; None writes them if TensorBoard is installed.
     """
 
     data: str
@@ -229,7 +230,7 @@ def _pictures(request: Request, resolution: int | None) -> Dataset:
 
 
 def render(folder: Path, count: int, resolution: int, seed: int) -> None:
-    """Renders portraits with their latents into a folder, on all cores; those that are there already stay."""
+    """Renders portraits with their latents into a folder, on all cores; existing ones are kept."""
     with progress("Rendering portraits", count) as advance:
         done = 0
 
@@ -242,7 +243,7 @@ def render(folder: Path, count: int, resolution: int, seed: int) -> None:
 
 
 def _start(sources: Sequence[str], method: str) -> Start | None:
-    """The generator to begin with, of the layers of all checkpoints, and for a GAN the last one's discriminator."""
+    """The generator to begin with, made of all checkpoints' layers; for a GAN also the last one's discriminator."""
     generator: Generator | None = None
     discriminator: Discriminator | None = None
     for source in sources:
@@ -269,7 +270,7 @@ def _absolute(data: str) -> str:
 
 
 def _tell_of(pictures: Dataset) -> None:
-    """Says what the run learns from, and names what it does not."""
+    """Says what the run learns from, and which files it leaves out."""
     labels = f", labels {', '.join(pictures.classes)}" if pictures.classes else ""
     count = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
     console.say(f"{count} of {pictures.resolution} px ({megabytes(pictures.pictures.nbytes)}){labels}")
@@ -283,7 +284,7 @@ def _tell_of(pictures: Dataset) -> None:
         if len(pictures.skipped) > _NAMED_AT_MOST:
             console.warn(f"  and {len(pictures.skipped) - _NAMED_AT_MOST} more, named in pictures.json")
     if len(pictures) < _FEW:
-        console.warn(f"A generator learns {count} by heart and draws nothing new; some hundred are needed for that.")
+        console.warn(f"A generator memorises {count} and draws nothing new; give some hundred.")
 
 
 def _report(folder: Path, pictures: Dataset, ended: Ended) -> int:

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a line of JSON now and then, and curves for TensorBoard where that is installed."""
+"""The log of a run: lines of JSON, and curves for TensorBoard if it is installed."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Log:
             self._writer = SummaryWriter
 
     def begin(self, length: int, step: int) -> None:
-        """Deletes what is newer than the state that the run continues from.
+        """Deletes log lines and curves newer than the state that the run continues from.
 
         Args:
             length: bytes of `log.jsonl` that are kept.

@@ -1,7 +1,7 @@
 """How near generated pictures are to the real ones: sliced Wasserstein distance, FID and KID.
 
 The sliced Wasserstein distance compares patches and needs no network. FID and KID compare features, and the user names
-the function that computes them: the usual network comes with weights and terms of its own.
+the function that computes them: the usual network comes with its own weights and licence.
 """
 
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def features_of(name: str) -> Features:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"There is no function {name!r} ({error}); name it as package.module:function.") from error
     if not callable(found):
-        raise ValueError(f"{name!r} is no function; name one from pictures (n, 3, R, R) of uint8 to features (n, D).")
+        raise ValueError(f"{name!r} is not a function; name one from uint8 pictures (n, 3, R, R) to features (n, D).")
     return found
 
 

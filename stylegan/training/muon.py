@@ -1,6 +1,6 @@
 """Muon, an optimiser for matrices.
 
-It taught a 16 px generator the renderer of portraits with about two thirds of the pictures that Adam needed.
+A 16 px generator learnt the renderer of portraits from about two thirds of the pictures that Adam needed.
 """
 
 from collections.abc import Callable, Iterable
@@ -78,7 +78,7 @@ def _by_muon(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
     if not state:
         state["average"] = torch.zeros_like(gradient)
     state["average"].lerp_(gradient, 1 - group["momentum"])
-    # Nesterov's momentum: the average that a second gradient like this one would give.
+    # Nesterov's momentum: the average after a second gradient like this one.
     ahead = gradient.lerp(state["average"], group["momentum"]).flatten(1)
     return orthogonal(ahead).view_as(gradient) * (_SCALE * sqrt(max(ahead.shape)))
 

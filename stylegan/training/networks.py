@@ -20,9 +20,9 @@ from stylegan.training.options import TrainingOptions
 
 @contextmanager
 def weights_from(seed: int) -> Iterator[None]:
-    """Networks that are built in the block take their first weights from `seed`.
+    """Networks built inside the block draw their first weights from `seed`.
 
-    Their layers draw from PyTorch's global generator, as those of `torch.nn` do. After the block it is what it was.
+    Their layers draw from PyTorch's global generator, as those of `torch.nn` do. The block restores its state.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -66,7 +66,7 @@ def options_of(generator: AnyGenerator) -> dict[str, int | float]:
     """The options that describe a generator: its resolution, lengths, channels and layers.
 
     Raises:
-        ValueError: if it is no StyleGAN2 of the usual form, or has not three image channels.
+        ValueError: if it is not a StyleGAN2 of the usual form, or does not have three image channels.
     """
     synthesis = generator.config.get("synthesis_kwargs", {})
     if (
@@ -145,7 +145,7 @@ def copy_for_average(network: Generator) -> Generator:
 
 @torch.no_grad()
 def update_average(ema: nn.Module, network: nn.Module, options: TrainingOptions, step: int) -> None:
-    """One step of the exponential average of the weights; its half-life is at most a twentieth of what was seen."""
+    """One step of the exponential average of the weights; its half-life is at most a twentieth of the pictures seen."""
     images = options.batch_size
     half_life = min(options.ema_kimg * 1000, step * images * 0.05)
     beta = 0.5 ** (images / max(half_life, 1e-8))
@@ -186,6 +186,6 @@ def draw(generator: Generator, z: Tensor, c: Tensor, batch: int = 32) -> Tensor:
 def export_generator(generator: Generator, path: Path) -> None:
     """Writes a generator as safetensors, whole or not at all; an unconditional one with PULSE's gaussian fit."""
     if generator.c_dim == 0:
-        # A tenth of the samples that `pulse fit` takes: enough for a generator that still changes.
+        # A tenth of the samples that `pulse fit` takes, which is enough while the generator still changes.
         fit_gaussian(generator, samples=100_000, show_progress=False)
     native.save(generator, path)

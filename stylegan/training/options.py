@@ -1,4 +1,4 @@
-"""What a training run is told: what it trains, how it reads pictures, and how long it goes on.
+"""The options of a training run: what it trains, how it reads pictures, and how long it goes on.
 
 Each class is the one list of its options: `stylegan train` derives its command line from the fields.
 """
@@ -18,7 +18,7 @@ def _option(default: Any, text: str, **metadata: Any) -> Any:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What decides the numbers of a run; a run is only continued with the options that it began with.
+    """The options that decide the numbers of a run. A run can only be continued with the options that it began with.
 
     `metadata["method"]` names the method, of `METHODS`, that alone uses an option. `metadata["free"]` marks an option
     that may change when a run is continued, because it does not change the numbers, or hardly.
@@ -54,7 +54,7 @@ class TrainingOptions:
     pl_interval: int = _option(8, "Steps between two path length penalties.", method="gan")
     style_mixing: float = _option(0.9, "Share of generated pictures whose styles come from two latents.", method="gan")
     pair_weight: float = _option(
-        0.0, "Weight of the distance between G(z) and the portrait that z stands for; 0 for none.", method="gan"
+        0.0, "Weight of the distance between G(z) and the portrait of z; 0 for none.", method="gan"
     )
     mirror: bool = _option(False, "Show half of the real pictures mirrored.", method="gan")
     augment: str = _option(
@@ -99,10 +99,10 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a run goes on, and how often it tells of itself; may differ each time that the run is continued."""
+    """How long a run goes on, and how often it reports; may differ each time that the run is continued."""
 
     kimg: float = _option(5000.0, "Length of the whole run, in thousands of pictures.")
-    minutes: float | None = _option(None, "Stop after so many minutes of this call.", default_help="no limit")
+    minutes: float | None = _option(None, "Stop this call after this many minutes.", default_help="no limit")
     save_minutes: float = _option(5.0, "Minutes between two saves.")
     snapshot_kimg: float = _option(
         100.0, "Thousands of pictures between two snapshots that are kept, as is the last of each call; 0 for none."
@@ -136,9 +136,9 @@ class PictureOptions:
 
 
 def device_defaults(gpu: bool, resolution: int) -> dict[str, Any]:
-    """What `stylegan train` begins with instead of the defaults of `TrainingOptions`, for a small set of pictures.
+    """The defaults of `stylegan train`, for a small set of pictures, where they differ from `TrainingOptions`.
 
-    On a GPU the sizes of Karras et al. 2020; on a CPU what learns in minutes.
+    On a GPU the sizes of Karras et al. 2020; on a CPU a network that learns in minutes.
     """
     if gpu:
         return {
@@ -158,19 +158,20 @@ def device_defaults(gpu: bool, resolution: int) -> dict[str, Any]:
         "channel_max": 64,
         "mapping_layers": 2,
         "batch_size": 16,
-        # A discriminator must be held more firmly if the generator is so small.
+        # A small generator needs a more strongly regularised discriminator.
         "r1_gamma": 0.0001 * resolution**2,
-        # It takes a third of the time, for a smoothness that a short run never reaches; style mixing likewise.
+        # The path length penalty takes a third of the time, and a short run gains nothing from it, nor from style
+        # mixing.
         "pl_weight": 0.0,
         "style_mixing": 0.0,
         "augment": "ada",
-        # A run of some ten thousand pictures must find its p within a part of them.
+        # A run of some ten thousand pictures has to find its p early.
         "ada_kimg": 50.0,
     }
 
 
 def shown_defaults() -> dict[str, str]:
-    """What `device_defaults` comes to, in words: "16; 32 on a GPU"."""
+    """`device_defaults` in words, for help texts: "16; 32 on a GPU"."""
     cpu, gpu = device_defaults(False, 128), device_defaults(True, 128)
     usual = {part.name: part.default for part in fields(TrainingOptions)}
     told = {}

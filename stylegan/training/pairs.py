@@ -1,4 +1,4 @@
-"""Portraits with the latent that each of them belongs to.
+"""Portraits and their latents.
 
 A portrait is a point of the unit cube (`stylegan.portraits`), and each coordinate of a generator's normalised z is
 nearly unit normal. So the normal distribution function maps every z to a portrait, and a network can learn the renderer
@@ -29,7 +29,7 @@ _PART = 32
 
 
 def coordinates_of(z: Tensor) -> Tensor:
-    """The portraits (N, K) in [0, 1] that latents (N, 64) stand for."""
+    """The portraits, points (N, K) of the unit cube, of latents (N, 64)."""
     return torch.special.ndtr(normalize_2nd_moment(z.double())).float()[:, : len(portraits.COORDINATES)]
 
 
@@ -41,7 +41,7 @@ def render_shards(
     progress: Callable[[int], None] | None = None,
     processes: int = 1,
 ) -> None:
-    """Renders `count` pairs, rounded up to files of 512. Files that are there already stay, so a killed call resumes.
+    """Renders `count` pairs, rounded up to files of 512. Existing files are kept, so a killed call resumes.
 
     Each file holds `z` (512, 64) float32 and `pictures` (512, 3, resolution, resolution) uint8.
 
@@ -50,7 +50,7 @@ def render_shards(
         count: how many pairs.
         resolution: pixels a side.
         seed: of the latents.
-        progress: called with the number of pairs that are there.
+        progress: called with the number of pairs that exist.
         processes: how many render, each with one thread. A program that asks for more than one must begin behind
             `if __name__ == "__main__"`.
 
@@ -92,7 +92,7 @@ def are_in(folder: Path) -> bool:
 
 
 def dataset_of(folder: Path, resolution: int | None = None) -> Dataset:
-    """The pairs of a folder as a dataset with latents; arguments and errors as of `read_shards`."""
+    """The pairs of a folder as a dataset with latents; same arguments and errors as `read_shards`."""
     z, pictures = read_shards(folder, resolution)
     return Dataset(pictures.numpy(), latents=z)
 

@@ -17,7 +17,7 @@ from stylegan.common.console import printable
 from stylegan.common.pictures import PictureError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".tga")
-# Of a member of a zip, which has to be unpacked up to its end. A picture of 67 megapixels seldom has more.
+# The largest member of a zip that is read, because it is unpacked whole. Few pictures of 67 megapixels are larger.
 _MAX_BYTES = 256_000_000
 
 
@@ -25,8 +25,9 @@ _MAX_BYTES = 256_000_000
 class PictureFile:
     """A file that may be a picture.
 
-    name: within the source, with slashes.
-    open: opens it for reading, seekable; raises PictureError, in one sentence, or OSError.
+    Attributes:
+        name: path within the source, with slashes.
+        open: opens it for reading, seekable; raises PictureError, in one sentence, or OSError.
     """
 
     name: str
@@ -37,9 +38,10 @@ class PictureFile:
 class Found:
     """What a source holds.
 
-    files: those that may be pictures, by name.
-    others: how many files have another ending, for each ending.
-    unreadable: sub-folders that cannot be read, with the reason.
+    Attributes:
+        files: files that may be pictures, sorted by name.
+        others: how many files have another ending, for each ending.
+        unreadable: sub-folders that cannot be read, with the reason.
     """
 
     files: tuple[PictureFile, ...]
@@ -64,7 +66,7 @@ def find(source: Path) -> Iterator[Found]:
     except PermissionError:
         raise ValueError(f"{source} may not be read; change its permissions.") from None
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        # A name that is not in the encoding that the zip says (UnicodeDecodeError), or a version yet to come.
+        # A name in another encoding than the zip says (UnicodeDecodeError), or a newer version of the format.
         damaged = zipfile.is_zipfile(source) and not isinstance(error, zipfile.BadZipFile)
         what = "a zip file that cannot be read" if damaged else "no folder and no zip file"
         raise ValueError(f"{source} is {what}; give a folder or a zip with pictures in it.") from error
@@ -122,7 +124,7 @@ def _member_opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callabl
             raise PictureError(f"{printable(member.filename)} has more than {_MAX_BYTES // 1_000_000} MB.")
         if member.flag_bits & 1:
             raise PictureError(f"{printable(member.filename)} is encrypted.")
-        # Unpacked whole: to seek in a member means to unpack it again, which a picture could ask for without end.
+        # Unpacked whole: each seek in a member unpacks it again, and a hostile picture could cause any number of seeks.
         return io.BytesIO(archive.read(member))
 
     return open_member

@@ -1,4 +1,4 @@
-"""Regression: a generator is taught the portrait that each latent stands for, without a discriminator.
+"""Regression: teaches a generator the portrait of each latent, without a discriminator.
 
 It warm-starts a GAN: on two CPU cores it reaches in minutes what a discriminator needs days to teach.
 """
@@ -32,7 +32,7 @@ _GRID = 64
 
 
 class Regression:
-    """A generator whose image of z is to be the portrait that z stands for: a `run.Task` for one process.
+    """A generator that learns to draw the portrait of each z: a `run.Task` for one process.
 
     Args:
         dataset: portraits with their latents.
@@ -74,7 +74,7 @@ class Regression:
         self._synthesis: Any = torch.compile(self.G.synthesis) if options.compile else self.G.synthesis
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        """One step along the distance between images and portraits, on each scale and perhaps of their textures."""
+        """One step down the distance between images and portraits on each scale, and between textures if asked for."""
         index = torch.randint(len(self.dataset), (self.options.batch_size,), generator=rng, device=rng.device).cpu()
         z = self.latents[index].to(self.device)
         portraits = bytes_to_signed(self.dataset.reals(index).to(self.device))

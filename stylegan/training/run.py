@@ -1,7 +1,7 @@
-"""A training run: saves, resumes, logs, stops. It knows no network; what it trains is a `Task`.
+"""A training run: saves, resumes, logs, stops. It knows nothing of networks; what it trains is a `Task`.
 
 No random state is saved. Everything random in a step is drawn from a generator that is seeded with the seed of the run,
-the number of the step and the process, so a run that was stopped or killed continues as if it had not been.
+the number of the step and the process, so a run that was stopped or killed continues as if it had never stopped.
 """
 
 import os
@@ -28,7 +28,7 @@ class Task(Protocol):
     """What a run trains.
 
     Attributes:
-        name: of what is made: a run writes NAME.safetensors.
+        name: of the product: a run writes NAME.safetensors.
         options: a frozen dataclass with `seed` and `batch_size` (pictures a step, over all processes); a run is only
             continued with the options that it began with.
         modules: what is saved, by name: networks, averages, and what else the next step needs. All on one device.
@@ -48,7 +48,7 @@ class Task(Protocol):
         """
 
     def pictures(self) -> Mapping[str, Tensor]:
-        """What is worth looking at: for each name, pictures (N, 3, R, R) of uint8. Always of the same inputs."""
+        """Pictures for the grids, (N, 3, R, R) of uint8 by name, always of the same inputs."""
 
     def measure(self, count: int) -> Mapping[str, float]:
         """Numbers that cost more than a step, from about `count` pictures."""
@@ -61,9 +61,10 @@ class Task(Protocol):
 class Ended:
     """How a call of `train` ended.
 
-    step: steps that the run has taken in all.
-    kimg: thousands of pictures that it has seen in all.
-    signal: SIGINT, SIGTERM or SIGHUP if one of them ended it, else None.
+    Attributes:
+        step: steps that the run has taken in all.
+        kimg: thousands of pictures that it has seen in all.
+        signal: SIGINT, SIGTERM or SIGHUP if one of them ended it, else None.
     """
 
     step: int
@@ -76,14 +77,14 @@ def train(
 ) -> Ended:
     """Trains a task in a folder, or continues the run that the folder holds.
 
-    The first SIGINT, SIGTERM or SIGHUP ends the run after the step in hand, saved; the second ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP saves the run and ends it after the current step; the second ends it at once.
 
     Args:
         task: what is trained; changed in place.
         folder: of the run; made if it is missing.
         schedule: of this call.
         tensorboard: write curves for TensorBoard.
-        begin_with: the state of a snapshot that a new run begins with.
+        begin_with: the state of a snapshot, for a new run to begin with.
 
     Raises:
         ValueError: if the folder holds a run with other options or networks, or is in use by another process.
@@ -117,7 +118,7 @@ class _Run:
         self.log = Log(folder, tensorboard)
         self.progress = self._resumed(begin_with)
         if distributed.rank() == 0:
-            # A save stands beside the one before it until it is whole.
+            # The previous save stays until the new one is complete.
             check_room(folder, 2 * state.size(task), "The saves of the run")
             self.log.begin(self.progress.log_bytes, self.progress.step)
             remove_grids_after(folder, self.progress.step)
@@ -184,7 +185,7 @@ class _Run:
         return kimg > 0 and self.progress.step % max(1, round(kimg * 1000 / self.batch)) == 0
 
     def _look(self, numbers: Mapping[str, Tensor], told: "_Told", end: float) -> None:
-        """Writes what is due after a step: a measurement, a line of the log, a grid. Process 0 tells of its part."""
+        """Writes what is due after a step: a measurement, a log line (with the numbers of process 0), a grid."""
         writes = distributed.rank() == 0
         for name, value in numbers.items():
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value.detach()
@@ -252,7 +253,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
             ) from None
         except OSError:
             pass  # some network file systems have no locks
-        # What a process that was killed was writing.
+        # Unfinished files of a killed process.
         for part in (*folder.glob(".*.part"), *folder.glob("snapshots/.*.part")):
             part.unlink(missing_ok=True)
         yield
@@ -282,7 +283,7 @@ def _stop_requested() -> Iterator[list[signal.Signals]]:
         for each in before:
             signal.signal(each, signal.SIG_DFL)
         if distributed.rank() == 0:
-            # print would fail if it was interrupted itself; the terminal may be gone.
+            # print would fail if the signal interrupted it, and the terminal may be gone.
             with suppress(OSError):
                 os.write(2, b"The run ends after this step; the same signal again ends it at once.\n")
 

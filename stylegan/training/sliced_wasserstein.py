@@ -1,7 +1,7 @@
 """Multi-scale sliced Wasserstein distance between two sets of pictures (Karras et al. 2018, section 5).
 
 Each picture becomes a Laplacian pyramid, of which 7x7 patches describe the structure at each scale. Two sets of
-pictures are alike if their sets of patches are. That is measured along random lines: on a line, the Wasserstein
+pictures are alike if their sets of patches are. The distance is measured along random lines: on a line, the Wasserstein
 distance is the mean difference of the sorted values.
 """
 
@@ -35,7 +35,7 @@ def sliced_wasserstein(
 
     Args:
         a: pictures (N, C, R, R) of uint8, as an array or a tensor; a memory-mapped one is read in parts.
-        b: as many others of the same shape.
+        b: other pictures, of the same shape.
         patches: from each picture at each level.
         directions: random lines at each level.
         smallest: the last level's resolution.
@@ -117,7 +117,7 @@ def _descriptors(pictures: Any, level: int, levels: int, patches: int, rng: np.r
     for i in range(0, n, _PICTURES_AT_ONCE):
         some = pictures[i : i + _PICTURES_AT_ONCE]
         part = (some if isinstance(some, Tensor) else torch.from_numpy(np.array(some))).to(device).float()
-        # Of the levels after this one nothing is needed but, unless this is the last, its neighbour.
+        # This level only needs the next one, if there is one.
         layer = laplacian_pyramid(part, min(level + 2, levels))[level]
         top, left = torch.from_numpy(rng.integers(0, size - PATCH + 1, (2, len(part), patches)))
         rows, columns = top[:, :, None, None] + inside[:, None], left[:, :, None, None] + inside

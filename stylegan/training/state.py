@@ -5,8 +5,8 @@
     RUN/snapshots/generator-000100.000kimg.safetensors   the same after 100 kimg
     RUN/snapshots/state-000100.000kimg.pt
 
-Each file appears whole or not at all. A snapshot is never replaced by anything but itself: a run that was killed and
-takes some steps again comes to the same weights.
+Each file appears whole or not at all. A snapshot is only ever replaced by itself: a killed run that repeats some steps
+comes to the same weights.
 """
 
 import io
@@ -33,10 +33,11 @@ _VERSION = 2
 class Progress:
     """How far a run is.
 
-    step: steps taken.
-    seconds: that they took, over all calls.
-    sums: of the numbers of each step since the last line of the log.
-    log_bytes: length of log.jsonl at the last save.
+    Attributes:
+        step: steps taken.
+        seconds: time that they took, over all calls.
+        sums: sums of the numbers of each step since the last line of the log.
+        log_bytes: length of log.jsonl at the last save.
     """
 
     step: int = 0
@@ -46,12 +47,12 @@ class Progress:
 
 
 def product_path(folder: Path, name: str) -> Path:
-    """Where the newest result of a run stands."""
+    """The path of a run's newest result."""
     return folder / f"{name}.safetensors"
 
 
 def state_path(folder: Path) -> Path:
-    """Where the newest state of a run stands."""
+    """The path of a run's newest state."""
     return folder / "state.pt"
 
 
@@ -67,7 +68,7 @@ def save(task: "Task", folder: Path, progress: Progress) -> None:
         "modules": {name: module.state_dict() for name, module in task.modules.items()},
         "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
     } | {part.name: getattr(progress, part.name) for part in fields(Progress)}
-    # Into memory first: PyTorch's own writer turns a full disk into a RuntimeError that does not say so.
+    # Into memory first, because PyTorch's own writer reports a full disk as a RuntimeError that does not say so.
     buffer = io.BytesIO()
     torch.save(state, buffer)
     with whole_file(state_path(folder), durable=True) as part:
@@ -165,10 +166,10 @@ def options_changed(mine: Any, theirs: dict[str, Any]) -> list[str]:
 
 
 def restore(task: "Task", state: dict[str, Any], path: Path) -> Progress:
-    """Gives a task the weights of a state; its options, such as the learning rate, stay its own.
+    """Loads the weights of a state into a task, which keeps its own options, such as the learning rate.
 
     Raises:
-        ValueError: if the state is one of other networks.
+        ValueError: if the state belongs to other networks.
     """
     try:
         if set(state["modules"]) != set(task.modules) or set(state["optimizers"]) != set(task.optimizers):

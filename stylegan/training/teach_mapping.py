@@ -1,9 +1,9 @@
-"""Teaching the mapping network what it maps to, before any picture is drawn.
+"""Teaching the mapping network to describe portraits, before the synthesis network is trained.
 
-A style w should describe what a picture shows. The renderer knows that: colours, light, pose, where 68 landmarks lie.
-If the mapping network has learnt to write this description into w, the synthesis network has far less to find out. With
-the true description for w, a quarter of the pictures was enough for the same distance at 16 px. A taught network leaves
-some of it out, and gains less.
+A style w should describe what a picture shows. The renderer knows what it shows: colours, light, pose, 68 landmarks.
+If the mapping network has learnt to write this description into w, the synthesis network has less to learn. With the
+true description as w, a quarter of the pictures gave the same distance at 16 px. A taught network describes less than
+that, and gains less.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ from stylegan.training.networks import centre_styles, new_generator, weights_fro
 from stylegan.training.options import TrainingOptions
 from stylegan.training.pairs import coordinates_of
 
-# Descriptions are written so far above 0, where the last activation of a mapping network bends.
+# Descriptions are shifted this far from 0, where the mapping network's last activation has its kink.
 _ABOVE = 3.0
 _GROUP = 256
 
 
 @torch.no_grad()
 def describe(u: Tensor) -> Tensor:
-    """Numbers (N, D), each in a range of its own, that describe what the portraits u (N, K) show."""
+    """Numbers (N, D) that describe what the portraits u (N, K) show; each has its own range."""
     return torch.cat([_describe_few(part) for part in u.split(_GROUP)])
 
 
@@ -63,7 +63,7 @@ def _as_seen(linear: Tensor) -> Tensor:
 
 
 def teach_new_generator(output: Path, options: TrainingOptions, count: int, steps: int, overwrite: bool) -> int:
-    """Makes a generator whose mapping network describes portraits; what `stylegan teach-mapping` does.
+    """Makes a generator whose mapping network describes portraits: the command `stylegan teach-mapping`.
 
     Returns:
         The exit code 0.
@@ -94,7 +94,7 @@ def teach_mapping(
     learning_rate: float = 3e-3,
     progress: Callable[[int, float], None] | None = None,
 ) -> float:
-    """Makes the mapping network write the description of the portrait that z stands for into the first D numbers of w.
+    """Teaches the mapping network to write the description of z's portrait into the first D numbers of w.
 
     Args:
         generator: a fresh one of 64-dimensional z, on the CPU. Its mapping network changes, its `w_avg`, and the biases

@@ -87,7 +87,7 @@ def test_the_estimate_favours_no_tone_however_many_it_was_fitted_to() -> None:
 
 def test_a_tone_without_pictures_is_refused() -> None:
     tones = np.delete(np.arange(TONES), 6)
-    with pytest.raises(ValueError, match="lack tone 7"):
+    with pytest.raises(ValueError, match="have none of tone 7"):
         fit_discriminant(np.ones((TONES - 1, 2)), tones)
 
 

@@ -141,10 +141,10 @@ def test_losses_of_ones_own_are_added_with_their_weights(reachable):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ([3], "3 is no function"),
-        (3, "3 is no function"),
-        ([("3", abs)], "is no function"),
-        ([(float("nan"), abs)], "is no function"),
+        ([3], "3 is not a function"),
+        (3, "3 is not a function"),
+        ([("3", abs)], "is not a function"),
+        ([(float("nan"), abs)], "is not a function"),
         (lambda images, *rest: images.mean(), r"gives \(\); it must give one value for each image, \(2,\)"),
         (lambda *rest: 1.0, "gives a float"),
     ],

@@ -82,7 +82,7 @@ def test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         (["info", str(DATA / "bias_act.npz")], "torch.save"),
         (["info", str(DATA / "rosinality_64.pt"), "--which", "X"], "no network 'X'"),
         (["convert", str(DATA / "rosinality_64.pt"), "x.pkl"], ".safetensors"),
-        (["sample", str(DATA / "rosinality_64.pt"), "-o", "nosuch/x.png"], "no folder"),
+        (["sample", str(DATA / "rosinality_64.pt"), "-o", "nosuch/x.png"], "not a folder"),
         (["sample", str(DATA / "rosinality_64.pt"), "-o", "x.jpg"], ".png"),
         (["sample", str(DATA / "pulse_synthesis_128.pt"), "-o", "x.png"], "mapping"),
         (["sample", str(DATA / "rosinality_64.pt")], "output"),

@@ -163,7 +163,7 @@ def test_few_pictures_get_a_word(pictures: Path, tmp_path: Path, capsys: pytest.
     assert main(["train", str(tmp_path / "one"), "-o", str(tmp_path / "run"), "--kimg", "0.004", *SMALL]) == 0
     told = capsys.readouterr()
     assert told.out.startswith("1 picture of 16 px")
-    assert "A generator learns 1 picture by heart" in told.err
+    assert "A generator memorises 1 picture" in told.err
 
 
 @pytest.mark.parametrize("name", ["generator.safetensors", "reals.png", "log.jsonl"])
