@@ -140,8 +140,8 @@ def _sample(
     overwrite: bool,
 ) -> int:
     import stylegan
+    from stylegan.common.distribution import software
     from stylegan.common.grid import grid
-    from stylegan.common.ownership import software
     from stylegan.common.png import write_png
     from stylegan.common.progress import progress
     from stylegan.networks.discriminator import Discriminator

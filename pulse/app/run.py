@@ -236,8 +236,8 @@ def _not_flags() -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     from pulse.options import SearchOptions
+    from stylegan.common.distribution import software
     from stylegan.common.options import add_arguments
-    from stylegan.common.ownership import software
 
     parser = _Parser(prog="python -m pulse.run", description="Finds faces as PULSE's run.py does.")
     add = parser.add_argument

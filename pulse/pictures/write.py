@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from stylegan.common.console import printable
-from stylegan.common.ownership import check_replaceable, file_text, software
+from stylegan.common.distribution import software
+from stylegan.common.ownership import check_replaceable, file_text
 from stylegan.common.pixels import to_pil
 from stylegan.common.png import write_png
 

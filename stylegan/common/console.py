@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stylegan.common import ending
-from stylegan.common.extras import missing
+from stylegan.common.distribution import missing, software
 
 # What a shell reports of a program whose reader went away (SIGPIPE).
 _CLOSED_PIPE = 141
@@ -94,8 +94,6 @@ def new_app(help: str) -> Any:
 
     def show_version(asked: bool) -> None:
         if asked:
-            from stylegan.common.ownership import software
-
             say(software())
             raise typer.Exit
 

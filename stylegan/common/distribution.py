@@ -1,4 +1,16 @@
-"""What to say when a package that only some features need is not installed."""
+"""This distribution: its name, its version, and how to install what only some features need."""
+
+
+def software() -> str:
+    """This program's name, and its version where it is installed."""
+    from importlib import metadata
+
+    for distribution in ("pulse-latent", "pulse"):
+        try:
+            return f"pulse {metadata.version(distribution)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return "pulse"
 
 
 def missing(extra: str, what: str) -> str:

@@ -22,18 +22,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _FORMATS = ("pulse-stylegan", "pulse-result-1")
 
 
-def software() -> str:
-    """This program's name, and its version where it is installed."""
-    from importlib import metadata
-
-    for distribution in ("pulse-latent", "pulse"):
-        try:
-            return f"pulse {metadata.version(distribution)}"
-        except metadata.PackageNotFoundError:
-            continue
-    return "pulse"
-
-
 def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text chunks of a PNG, or the metadata of a safetensors file.
 

@@ -52,7 +52,7 @@ class PathLengthMean(nn.Module):
 
 
 class Gan:
-    """A generator that is trained against a discriminator: a `run.Task`.
+    """A generator that is trained against a discriminator: a `task.Task`.
 
     With `options.pair_weight` above 0, half of every batch is generated from latents whose portraits are known, without
     style mixing, and is held to these portraits by `pyramid_distance` as well. Under torchrun each process takes its

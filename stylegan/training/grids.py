@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from stylegan.common.distribution import software
 from stylegan.common.grid import grid
-from stylegan.common.ownership import software
 from stylegan.common.png import write_png
 
 _AFTER_A_STEP = re.compile(r"[a-z]+_(\d{6,})\.png")

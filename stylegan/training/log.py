@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stylegan.common.extras import missing
+from stylegan.common.distribution import missing
 
 
 class Log:

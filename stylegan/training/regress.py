@@ -32,7 +32,7 @@ _GRID = 64
 
 
 class Regression:
-    """A generator that learns to draw the portrait of each z: a `run.Task` for one process.
+    """A generator that learns to draw the portrait of each z: a `task.Task` for one process.
 
     Args:
         dataset: portraits with their latents.

@@ -12,49 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylegan.common.files import DiskFullError, check_room, is_full
 from stylegan.training import distributed, state
 from stylegan.training.grids import grid_path, remove_grids_after, write_grid
 from stylegan.training.log import Log, duration
 from stylegan.training.options import Schedule
-
-
-class Task(Protocol):
-    """What a run trains.
-
-    Attributes:
-        name: of the product: a run writes NAME.safetensors.
-        options: a frozen dataclass with `seed` and `batch_size` (pictures a step, over all processes); a run is only
-            continued with the options that it began with.
-        modules: what is saved, by name: networks, averages, and what else the next step needs. All on one device.
-        optimizers: what is saved of the optimisation, by name.
-    """
-
-    name: str
-    options: Any
-    modules: dict[str, nn.Module]
-    optimizers: dict[str, torch.optim.Optimizer]
-
-    def step(self, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Takes step number `step`, from 0; returns numbers for the log, which are averaged between two lines.
-
-        A number that is only known every k steps is returned k times as large. Everything random is drawn from `rng`,
-        which is on the device of the modules.
-        """
-
-    def pictures(self) -> Mapping[str, Tensor]:
-        """Pictures for the grids, (N, 3, R, R) of uint8 by name, always of the same inputs."""
-
-    def measure(self, count: int) -> Mapping[str, float]:
-        """Numbers that cost more than a step, from about `count` pictures."""
-
-    def export(self, path: Path) -> None:
-        """Writes what the task has made so far as a safetensors file, whole or not at all."""
+from stylegan.training.task import Task
 
 
 @dataclass(frozen=True)

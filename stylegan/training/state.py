@@ -15,15 +15,13 @@ import re
 import shutil
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylegan.common.files import whole_file
-
-if TYPE_CHECKING:
-    from stylegan.training.run import Task
+from stylegan.training.task import Task
 
 _SNAPSHOT = re.compile(r"(?P<name>\w+)-(?P<kimg>\d{6,}\.\d{3})kimg")
 _VERSION = 2
@@ -56,7 +54,7 @@ def state_path(folder: Path) -> Path:
     return folder / "state.pt"
 
 
-def save(task: "Task", folder: Path, progress: Progress) -> None:
+def save(task: Task, folder: Path, progress: Progress) -> None:
     """Writes the state and the result of a run, each whole or not at all.
 
     Raises:
@@ -76,14 +74,14 @@ def save(task: "Task", folder: Path, progress: Progress) -> None:
     task.export(product_path(folder, task.name))
 
 
-def size(task: "Task") -> int:
+def size(task: Task) -> int:
     """About how many bytes `save` writes: the networks, two averages for each trained weight, and the result."""
     networks = [tensor for module in task.modules.values() for tensor in module.state_dict().values()]
     trained = [p for o in task.optimizers.values() for group in o.param_groups for p in group["params"]]
     return sum(t.nbytes for t in networks) + 3 * sum(p.nbytes for p in trained)
 
 
-def keep_snapshot(task: "Task", folder: Path, kimg: float) -> None:
+def keep_snapshot(task: Task, folder: Path, kimg: float) -> None:
     """Keeps what `save` has just written as a snapshot."""
     snapshots = folder / "snapshots"
     snapshots.mkdir(exist_ok=True)
@@ -165,7 +163,7 @@ def options_changed(mine: Any, theirs: dict[str, Any]) -> list[str]:
     return [part.name for part in kept if getattr(mine, part.name) != theirs.get(part.name, part.default)]
 
 
-def restore(task: "Task", state: dict[str, Any], path: Path) -> Progress:
+def restore(task: Task, state: dict[str, Any], path: Path) -> Progress:
     """Loads the weights of a state into a task, which keeps its own options, such as the learning rate.
 
     Raises:

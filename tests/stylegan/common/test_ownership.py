@@ -11,8 +11,9 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from stylegan.common.console import printable
+from stylegan.common.distribution import software
 from stylegan.common.files import write_tensors
-from stylegan.common.ownership import MAX_TEXT, check_replaceable, file_text, software
+from stylegan.common.ownership import MAX_TEXT, check_replaceable, file_text
 
 
 def _png(path: Path, **text: str) -> Path:
