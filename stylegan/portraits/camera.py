@@ -46,12 +46,17 @@ def to_pixels(view: Frame, flat: Tensor, resolution: int) -> Tensor:
     return ((flat - view.centre[:, None]) @ torch.linalg.inv(view.axes) + 1) * (resolution / 2) - 0.5
 
 
-def rays(rotation: Tensor, view: Frame, resolution: int) -> tuple[Tensor, Tensor]:
-    """Origins (N, 3) and directions (3, N, P) in head space of the pixels' centres, row by row."""
+def rays(
+    rotation: Tensor, view: Frame, resolution: int, offset: tuple[float, float] = (0.0, 0.0)
+) -> tuple[Tensor, Tensor]:
+    """Origins (N, 3) and directions (3, N, P) in head space of rays through the pixels, row by row.
+
+    They go through the pixels' centres or, by `offset` in pixels, to the right of and below them.
+    """
     device = view.centre.device
     s = (torch.arange(resolution, device=device) + 0.5) * (2 / resolution) - 1
     t, s = torch.meshgrid(s, s, indexing="ij")
-    grid = torch.stack([s.reshape(-1), t.reshape(-1)], 1)
+    grid = torch.stack([s.reshape(-1), t.reshape(-1)], 1) + s.new_tensor(offset) * (2 / resolution)
     flat = view.centre[:, None] + grid @ view.axes
     d = torch.cat([flat, torch.full_like(flat[..., :1], -DISTANCE)], -1)
     d = torch.nn.functional.normalize(d, dim=-1) @ rotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,18 +11,22 @@ from torch import Tensor
 
 from stylegan.portraits.background import background
 from stylegan.portraits.blocks import pack
+from stylegan.portraits.camera import Frame
 from stylegan.portraits.coordinates import check, check_resolution, decode
 from stylegan.portraits.distance import MATERIALS, evaluate
-from stylegan.portraits.glasses import glasses
+from stylegan.portraits.glasses import Glasses, glasses
 from stylegan.portraits.head import Shape, build
 from stylegan.portraits.landmarks import frame
 from stylegan.portraits.light import Hit, key_light, shade
 from stylegan.portraits.parts import select
 from stylegan.portraits.skin import Paint, paint
-from stylegan.portraits.trace import Traced, approach, at_rays, march, occlusion
+from stylegan.portraits.trace import FAR, Traced, approach, at_rays, march, occlusion
 
 # Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
-_RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (256, 1.125), (512, 1.25), (1024, 1.5))
+_RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (128, 1.125), (1024, 1.25))
+# From this side on, edges within a head are traced by four rays a pixel (a rotated grid of offsets, in pixels).
+_REFINED = 256
+_ROTATED = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 # Rays that are held at a time, by about 150 bytes each.
 _HELD_ON_CPU, _HELD_ON_GPU = 2**18, 2**24
 # Sides that the coarse grids of `approach` divide.
@@ -30,6 +35,8 @@ _MULTIPLE = 8
 _SKIRT = 0.01875
 # How soft the outlines of features are, in decimetres: as a ray's share of the picture, within these limits.
 _SOFTEST, _SHARPEST = 0.01875, 0.004
+# Over how many decimetres materials blend where they meet, at least and at most.
+_BLEND = (0.008, 0.012)
 
 
 def render(u: Tensor, resolution: int = 128) -> Tensor:
@@ -62,6 +69,20 @@ def _reduced(images: Tensor, resolution: int) -> Tensor:
     return images.clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """A few portraits and how they are drawn; `pixel`, `thin` and `edge` (N, 1) are the size of a pixel, how far
+    surfaces are moved inwards, and how soft paint is; `key` (N, 3) is the direction to the key light."""
+
+    shape: Shape
+    view: Frame
+    side: int
+    pixel: Tensor
+    thin: Tensor
+    edge: Tensor
+    key: Tensor
+
+
 def _draw(u: Tensor, side: int) -> Tensor:
     """Pictures (N, 3, side, side) of a few portraits."""
     shape = build(decode(u))
@@ -69,34 +90,64 @@ def _draw(u: Tensor, side: int) -> Tensor:
     pixel = 2.7 / side * view.zoom
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
     thin = (pixel / 2 - _SKIRT).clamp(min=0)
-    reach = pixel / 2 + _SKIRT
-    start = approach(shape.solid, shape.rotation, view, side, reach)
+    scene = _Scene(shape, view, side, pixel, thin, (1.5 * pixel).clamp(_SHARPEST, _SOFTEST), key_light(shape))
+    start = approach(shape.solid, shape.rotation, view, side, pixel / 2 + _SKIRT)
     traced = march(shape.solid, shape.rotation, view, start, side, thin)
-    edge = (1.5 * pixel).clamp(_SHARPEST, _SOFTEST)
-    worn = glasses(shape, traced.origin, traced.d, traced.depth, edge)
-    picture = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
+    worn = glasses(shape, traced.origin, traced.d, traced.depth, scene.edge)
+    ground = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
+    picture, hidden = _colour(scene, traced, ground, worn, None)
+    if side >= _REFINED:
+        picture = _refine(scene, traced, ground, picture, worn, hidden)
+    return picture.view(3, len(u), side, side).transpose(0, 1)
+
+
+def _colour(
+    scene: _Scene, traced: Traced, ground: Tensor, worn: Glasses, hidden: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The ground (3, N * P) with what the rays hit laid over it, and the answer of `occlusion` (2, N * P), which is
+    asked for where it is not given."""
+    shape, pixel, thin = scene.shape, scene.pixel, scene.thin
     # A ray that comes nearer than a fifth of its width has arrived.
-    cover = ((reach + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)).clamp(0, 1)
-    cover = cover * (1 - 0.4 * shape.p["skin_finish: ghost"])
+    cover = (pixel / 2 + _SKIRT + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)
+    cover = cover.clamp(0, 1) * (1 - 0.4 * shape.p["skin_finish: ghost"])
     hits = cover > 0
-    key = key_light(shape)
-    surface = _surfaces(shape, traced, hits, thin)
-    hidden = occlusion(shape.solid, surface[:6], key, hits, side).flatten(1)
-    painted = _painted(shape, surface, hits, key, edge, pixel)
+    surface = _surfaces(shape, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND))
+    if hidden is None:
+        hidden = occlusion(shape.solid, surface[:6], scene.key, hits, scene.side).flatten(1)
+    painted = _painted(scene, surface, hits)
+    picture = ground.clone()
     for few in pack(hits).slices():
         flat = few.flat
         at = surface.flatten(1)[:, flat]
         hit = Hit(at[:3], traced.d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
-        skin = Paint.of(painted[:, flat])
-        colour = shade(select(shape, few.owner), hit, skin, *hidden[:, flat])
+        colour = shade(select(shape, few.owner), hit, Paint.of(painted[:, flat]), *hidden[:, flat])
         colour = _develop(worn.over(colour, few)).transpose(0, 1)
-        behind = picture[:, flat]
-        picture[:, flat] = behind + (colour - behind) * cover.view(-1)[flat]
-    return picture.view(3, len(u), side, side).transpose(0, 1)
+        picture[:, flat] += (colour - picture[:, flat]) * cover.view(-1)[flat]
+    return picture, hidden
 
 
-def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor) -> Tensor:
-    """What the rays hit: (12, N, P), position, normal, and the shares of `MATERIALS`; 0 where nothing."""
+def _refine(scene: _Scene, traced: Traced, ground: Tensor, picture: Tensor, worn: Glasses, hidden: Tensor) -> Tensor:
+    """The picture (3, N * P) with four rays instead of one where one part of a head hides another."""
+    n, side = len(traced.depth), scene.side
+    hit = traced.left < scene.pixel / 2 + _SKIRT
+    depth = traced.depth.view(n, 1, side, side)
+    nearest = -F.max_pool2d(torch.where(hit, -traced.depth, -FAR).view_as(depth), 3, 1, 1)
+    farthest = F.max_pool2d(torch.where(hit, traced.depth, 0).view_as(depth), 3, 1, 1)
+    edges = hit & (farthest - nearest > 5 * scene.pixel.view(n, 1, 1, 1)).flatten(1)
+    start = torch.where(edges, nearest.flatten(1) - 2 * scene.pixel, FAR)
+    total = torch.zeros_like(picture)
+    for offset in _ROTATED:
+        shape = scene.shape
+        again = march(shape.solid, shape.rotation, scene.view, start, side, scene.thin, offset)
+        total += _colour(scene, again, ground, worn, hidden)[0]
+    return torch.where(edges.view(-1), total / len(_ROTATED), picture)
+
+
+def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor) -> Tensor:
+    """What the rays hit: (12, N, P), position, normal, and the shares of `MATERIALS`; 0 where nothing.
+
+    Materials blend over about `blend` (N, 1) where they meet.
+    """
     out = traced.d.new_zeros(6 + len(MATERIALS), *hits.shape)
     h = 0.006
     for few in pack(hits).slices():
@@ -111,7 +162,7 @@ def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor) -> Tenso
         points = points + d * (thin[few.owner] / (normal * d).sum(0).clamp(max=-0.3))
         # Cloth stands back a little, so that a neck does not fray into its collar.
         here.of["cloth"] -= 0.03
-        share = torch.softmax(torch.stack(list(here.of.values())) * (-1 / 0.012), 0)
+        share = torch.softmax(torch.stack(list(here.of.values())) / -blend[few.owner], 0)
         rows = list(range(6)) + [6 + MATERIALS.index(name) for name in here.of]
         out.flatten(1)[torch.tensor(rows, device=out.device)[:, None, None], few.flat] = torch.cat(
             [points, normal, share]
@@ -119,17 +170,16 @@ def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor) -> Tenso
     return out
 
 
-def _painted(shape: Shape, surface: Tensor, hits: Tensor, key: Tensor, edge: Tensor, pixel: Tensor) -> Tensor:
+def _painted(scene: _Scene, surface: Tensor, hits: Tensor) -> Tensor:
     """The skin's paint (8, N * P) as `Paint` packs it, asked for only where there is skin."""
     out = surface.new_zeros(8, hits.numel())
     # Hair and cloth let light in as far as skin does.
     out[6] = 1
     for few in pack(hits & (surface[6] > 1e-3)).slices():
-        one = select(shape, few.owner)
+        one, owner = select(scene.shape, few.owner), few.owner
         points = surface[:3].flatten(1)[:, few.flat]
-        out[:, few.flat] = paint(
-            one.p, one.features, one.colours, points, key[few.owner], edge[few.owner], pixel[few.owner]
-        ).packed()
+        light, edge, pixel = scene.key[owner], scene.edge[owner], scene.pixel[owner]
+        out[:, few.flat] = paint(one.p, one.features, one.colours, points, light, edge, pixel).packed()
     return out
 
 

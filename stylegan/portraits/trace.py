@@ -14,7 +14,8 @@ from stylegan.portraits.distance import evaluate
 from stylegan.portraits.head import Solid
 from stylegan.portraits.parts import select
 
-_NEAR, _FAR = DISTANCE - 1.9, DISTANCE + 1.3
+# Depths of a ray where the head may begin, and where there is nothing any more.
+_NEAR, FAR = DISTANCE - 1.9, DISTANCE + 1.3
 _HALF = 1.4
 
 
@@ -70,7 +71,7 @@ def approach(solid: Solid, rotation: Tensor, view: Frame, side: int, margin: Ten
         reach = torch.maximum(cell, 0.71 * cell + margin)
         for _ in range(steps):
             x, y, z = (origin[:, i : i + 1] + d[i] * t for i in range(3))
-            t = (t + (evaluate(solid, x, y, z, False).nearest() - reach).clamp_(min=0)).clamp_(max=_FAR)
+            t = (t + (evaluate(solid, x, y, z, False).nearest() - reach).clamp_(min=0)).clamp_(max=FAR)
     return _enlarged(t, side)
 
 
@@ -79,20 +80,30 @@ def _enlarged(t: Tensor, side: int) -> Tensor:
     return F.interpolate(t.view(-1, 1, old, old), size=(side, side), mode="nearest").flatten(1)
 
 
-def march(solid: Solid, rotation: Tensor, view: Frame, t: Tensor, side: int, thin: Tensor) -> Traced:
-    """Trace every ray from the depths t (N, P) on; all surfaces are moved inwards by `thin` (N, 1).
+def march(
+    solid: Solid,
+    rotation: Tensor,
+    view: Frame,
+    t: Tensor,
+    side: int,
+    thin: Tensor,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> Traced:
+    """Trace the rays of a picture, as `camera.rays` has them, from the depths t (N, P) on.
+
+    Rays that start at `FAR` are left out. All surfaces are moved inwards by `thin` (N, 1).
 
     Near a surface the steps are those of the secant method, which grazing rays need.
     """
-    origin, d = rays(rotation, view, side)
+    origin, d = rays(rotation, view, side, offset)
     t = t.clone()
     best, left = t.clone(), torch.full_like(t, 9.0)
-    todo = t < _FAR
+    todo = t < FAR
     enough = 0.35 * _HALF / side * view.zoom
     for steps, fine in _plan(side).steps:
         for few in pack(todo).slices():
             _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin[few.owner])
-        todo = todo & (left > enough) & (t < _FAR)
+        todo = todo & (left > enough) & (t < FAR)
     return Traced(origin, d, best, left)
 
 
@@ -122,7 +133,7 @@ def _march(
             fall = ((before - f) / move).clamp_(0.4, 1.4)
             step = torch.where(move.abs() > 1e-5, f / fall, f)
         before, last = f, t
-        t = (t + step).clamp_(max=_FAR)
+        t = (t + step).clamp_(max=FAR)
         move = t - last
     for whole, part in zip(state, (t, best, left), strict=True):
         whole.view(-1)[few.flat] = part

@@ -1,10 +1,15 @@
 """Detail that appears with resolution, and leaves small pictures as they are."""
 
+import sys
+
 import pytest
 import torch
 
 from stylegan import portraits
 from stylegan.portraits import detail
+
+# The package's function of that name hides the module.
+render_module = sys.modules["stylegan.portraits.render"]
 
 _PATTERNS = {
     "strands": lambda x, y, z, pixel: detail.strands(x, y, z, torch.full_like(pixel, 0.5), pixel),
@@ -45,3 +50,18 @@ def test_large_pictures_show_strands_that_small_ones_do_not() -> None:
     hair = large[:, :, 150:350, 40:90]
     smooth = torch.nn.functional.interpolate(blurred, size=512, mode="bicubic")[:, :, 150:350, 40:90]
     assert float((hair - smooth).square().mean()) > 1e-3
+
+
+def test_edges_within_a_head_are_smoother_for_more_rays(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = portraits.sample(2, torch.Generator().manual_seed(4245))
+
+    def drawn(side: int, refined_from: int) -> torch.Tensor:
+        monkeypatch.setattr(render_module, "_REFINED", refined_from)
+        with torch.no_grad():
+            return render_module._draw(u, side)
+
+    many = torch.nn.functional.avg_pool2d(drawn(384, 1000), 3)
+    one, four = drawn(128, 1000), drawn(128, 1)
+    edges = (one - four).abs().amax(1, keepdim=True).expand_as(one) > 0.02
+    assert 0.002 < float(edges.float().mean()) < 0.2
+    assert float((four - many)[edges].square().mean()) < 0.7 * float((one - many)[edges].square().mean())
