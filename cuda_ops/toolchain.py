@@ -70,11 +70,9 @@ def _rules(sources: Path, folder: Path, compiler: str, nvcc: str | None, flags: 
     command = f"{_quoted(compiler)} {' '.join(flags)} {' '.join(include)}"
     rules = [
         f"rule kernel\n  command = {command} -c $in -o $out\n",
-        # What lies between PyTorch and the kernels gains nothing from more.
-        f"rule operations\n  command = {command} -O2 -c $in -o $out\n",
         f"rule link\n  command = {_quoted(compiler)} -shared -fopenmp $in {' '.join(link)} -o $out\n",
     ]
-    pieces = [("operations", folder / "operations.cpp")]
+    pieces = [("kernel", folder / "operations.cpp")]
     pieces += [("kernel", path) for path in sorted(sources.glob("kernels/*.cpp"))]
     if nvcc:
         major, minor = torch.cuda.get_device_capability()

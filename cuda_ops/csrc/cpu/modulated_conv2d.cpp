@@ -74,10 +74,11 @@ std::tuple<Tensor, Tensor> convolved(const Tensor& given, const Tensor& weight, 
       problem.out_styles = factor;
       problem.beside = other.const_data_ptr<scalar_t>();
     }
-    const std::vector<scalar_t> parts = convolve(problem, !up ? kSame : adjoint ? kDown : kUp);
+    std::vector<scalar_t> parts = convolve(problem, !up ? kSame : adjoint ? kDown : kUp);
     if (beside) {
-      scalar_t* const sum = sums.mutable_data_ptr<scalar_t>();
-      for (size_t i = 0; i < parts.size(); ++i) sum[i % sums.numel()] += parts[i];
+      // PyTorch's sum keeps more digits of many parts than adding one after the other.
+      const int64_t count = int64_t(parts.size()) / sums.numel();
+      sums = at::from_blob(parts.data(), {count, x.size(0), outs}, sums.options()).sum(at::IntArrayRef{0});
     }
   });
   return {y.contiguous(format), sums};
