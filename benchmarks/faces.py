@@ -5,6 +5,7 @@ detector is that of King 2009 (HOG), the landmarks are those of Kazemi and Sulli
 get the pictures at 384 px, which is 128 px enlarged three times.
 
     python -m benchmarks.faces --count 300
+    python -m benchmarks.faces --count 300 --kind characters
 """
 
 import argparse
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("--generator", default="default")
+    parser.add_argument("--kind", choices=portraits.KINDS, default="people", help="of the portraits (default: people)")
     parser.add_argument("--points", action="store_true", help="also print the offset of every landmark")
     arguments = parser.parse_args()
     if arguments.count < 1:
@@ -140,9 +142,13 @@ def main() -> None:
         share = np.mean([len(faces) > 0 for faces in found])
         print(f"{name:40s} {share:7.1%} of {len(found)}", flush=True)
 
-    drawn = portraits.sample(arguments.count, torch.Generator().manual_seed(arguments.seed))
+    drawn = portraits.sample(arguments.count, torch.Generator().manual_seed(arguments.seed), arguments.kind)
     found = find_faces(portraits.render(drawn, 128), PREDICTOR if PREDICTOR.exists() else None)
-    print_share("portraits", found)
+    print_share(f"portraits, {arguments.kind}", found)
+    if arguments.kind == "characters":
+        human = [not fact.attributes["character"] for fact in portraits.truth(drawn, 128)]
+        for name, chosen in (("of these the people", True), ("of these the others", False)):
+            print_share(name, [faces for faces, person in zip(found, human, strict=True) if person == chosen])
     generator = stylegan.load(arguments.generator)
     for psi in (0.7, 1.0):
         pictures = stylegan.sample(generator, range(arguments.seed, arguments.seed + arguments.count), psi)
