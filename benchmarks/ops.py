@@ -24,13 +24,13 @@ from torch.nn import functional as F
 
 import cuda_ops
 from benchmarks.environment import describe
+from benchmarks.timing import largest_allocation, timed, wall_time
 from cuda_ops import build, reference
 from pulse.operators import Downsampler
 from stylegan.networks.stylegan2 import Generator, channels_at
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-_CYCLES_AHEAD = 4_000_000
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2", "generator")
 
 
@@ -254,7 +254,7 @@ def case(
 
 
 def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
-    """Interleaved repeats for about so many seconds, at least `least` of each."""
+    """Measures a case by interleaved repeats for about `seconds`, at least `least` of each."""
     copied = torch.empty(max(case.moved // 8, 1), device=device)
     source = torch.randn_like(copied)
     calls: dict[str, Callable[[], object]] = {"native": case.native, "plain": case.plain}
@@ -288,57 +288,13 @@ def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
     )
 
 
-def timed(call: Callable[[], object], device: str) -> float:
-    """Seconds of one call; on a GPU the GPU's own, without the time in which it waits for Python."""
-    if device != "cuda":
-        return wall_time(call, device)
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    torch.cuda.synchronize()
-    # The GPU idles for some milliseconds while Python runs ahead of it.
-    torch.cuda._sleep(_CYCLES_AHEAD)
-    start.record()
-    call()
-    end.record()
-    torch.cuda.synchronize()
-    return start.elapsed_time(end) / 1e3
-
-
-def wall_time(call: Callable[[], object], device: str) -> float:
-    """Seconds of one call until its result is there."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    begun = time.perf_counter()
-    call()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
-
-
-def largest_allocation(call: Callable[[], object], device: str) -> int:
-    """Bytes that a call holds at its peak, beyond what is there before, the result included."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        call()
-        return torch.cuda.max_memory_allocated() - before
-    with torch.profiler.profile(profile_memory=True) as profile:
-        result = call()
-    del result
-    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak
-
-
 def geometric_mean(values: list[float]) -> float:
-    """The mean of ratios."""
+    """The geometric mean, which is the right one for ratios."""
     return math.exp(sum(math.log(value) for value in values) / len(values))
 
 
 def print_row(row: Row) -> None:
-    """A line of the table."""
+    """Prints a line of the table."""
     share = "" if row.gb_per_s is None or row.of_copy is None else f"{row.gb_per_s:8.1f} {100 * row.of_copy:7.0f} %"
     memory = ""
     if row.native_bytes is not None and row.reference_bytes is not None:
@@ -351,7 +307,7 @@ def print_row(row: Row) -> None:
 
 
 def main() -> None:
-    """Print the table, or JSON."""
+    """Prints the table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--op", nargs="*", choices=OPERATIONS, default=list(OPERATIONS))
     parser.add_argument("--dtype", nargs="*", choices=DTYPES, default=["float32", "bfloat16"])

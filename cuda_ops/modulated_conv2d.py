@@ -5,7 +5,8 @@ from torch import Tensor
 
 from cuda_ops import build
 from cuda_ops.bias_act import bias_act
-from cuda_ops.reference import _resampled_conv2d, _transposed_padding, in_range_of
+from cuda_ops.padding import transposed_padding
+from cuda_ops.reference import _resampled_conv2d, in_range_of
 from cuda_ops.upfirdn2d import upfirdn2d
 
 # From so many pixels (by `up`) and channels on, minimal filtering beats the library's convolution; below, transforming
@@ -76,7 +77,7 @@ def _modulated(x: Tensor, weight: Tensor, styles: Tensor, up: int, resample_filt
     y: Tensor = torch.ops.cuda_ops.conv3x3(x, weight.to(x.dtype), styles.to(x.dtype), up == 2)
     if up == 1:
         return y
-    return upfirdn2d(y, resample_filter, padding=_transposed_padding(resample_filter, 3), gain=4)
+    return upfirdn2d(y, resample_filter, padding=transposed_padding(resample_filter, 3), gain=4)
 
 
 def _filters_minimally(x: Tensor, weight: Tensor, up: int) -> bool:

@@ -12,6 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cuda_ops.padding import (
+    downsample_padding,
+    filter_padding,
+    padding_sides,
+    pair,
+    transposed_padding,
+    upsample_padding,
+)
+
 # name: (function of (x, alpha), default alpha, default gain)
 _ACTIVATIONS: dict[str, tuple[Callable[[Tensor, float], Tensor], float, float]] = {
     "linear": (lambda x, alpha: x, 0.0, 1.0),
@@ -152,9 +161,9 @@ def upfirdn2d(
     Returns:
         (N, C, H', W') with H' = (H*up + top + bottom - kh) // down + 1, likewise W'.
     """
-    up_x, up_y = _pair(up)
-    down_x, down_y = _pair(down)
-    left, right, top, bottom = _padding(padding)
+    up_x, up_y = pair(up)
+    down_x, down_y = pair(down)
+    left, right, top, bottom = padding_sides(padding)
     n, c, h, w = x.shape
     if up_x > 1 or up_y > 1:
         y = x.new_zeros((n, c, h, up_y, w, up_x))
@@ -177,7 +186,7 @@ def filter2d(
     x: Tensor, f: Tensor | None, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
 ) -> Tensor:
     """`upfirdn2d` at the same size: `padding` is what is added to the padding that keeps the size."""
-    return upfirdn2d(x, f, padding=_filter_padding(f, padding), flip_filter=flip_filter, gain=gain)
+    return upfirdn2d(x, f, padding=filter_padding(f, padding), flip_filter=flip_filter, gain=gain)
 
 
 def upsample2d(
@@ -189,8 +198,8 @@ def upsample2d(
     gain: float = 1.0,
 ) -> Tensor:
     """`upfirdn2d` to `up` times the size, with the brightness kept: (N, C, H, W) -> (N, C, H*up, W*up)."""
-    up_x, up_y = _pair(up)
-    pads = _upsample_padding(f, up, padding)
+    up_x, up_y = pair(up)
+    pads = upsample_padding(f, up, padding)
     return upfirdn2d(x, f, up=(up_x, up_y), padding=pads, flip_filter=flip_filter, gain=gain * up_x * up_y)
 
 
@@ -203,7 +212,7 @@ def downsample2d(
     gain: float = 1.0,
 ) -> Tensor:
     """`upfirdn2d` to a `down`-th of the size: (N, C, H, W) -> (N, C, H/down, W/down)."""
-    pads = _downsample_padding(f, down, padding)
+    pads = downsample_padding(f, down, padding)
     return upfirdn2d(x, f, down=down, padding=pads, flip_filter=flip_filter, gain=gain)
 
 
@@ -267,24 +276,10 @@ def _resampled_conv2d(
     if up != 2:
         raise ValueError(f"modulated_conv2d: up is {up}; it may be 1 or 2.")
     if kernel == 1:
-        pads = _upsample_padding(resample_filter, 2, 0)
+        pads = upsample_padding(resample_filter, 2, 0)
         return filtered(F.conv2d(x, weight), resample_filter, up=2, padding=pads, gain=4)
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-    return filtered(y, resample_filter, padding=_transposed_padding(resample_filter, kernel), gain=4)
-
-
-def _transposed_padding(resample_filter: Tensor | None, kernel: int) -> tuple[int, int, int, int]:
-    """The padding of the filter that follows a transposed convolution of stride two.
-
-    That leaves 2H+k-2 rows; what is to be added or cut for 2H after the filter is split as upsample2d splits it.
-    """
-    fw, fh = _filter_size(resample_filter)
-    return (
-        (fw + 1) // 2 - (kernel - 1) // 2,
-        (fw - 2) // 2 - (kernel - 1) // 2 + 1,
-        (fh + 1) // 2 - (kernel - 1) // 2,
-        (fh - 2) // 2 - (kernel - 1) // 2 + 1,
-    )
+    return filtered(y, resample_filter, padding=transposed_padding(resample_filter, kernel), gain=4)
 
 
 def adain(
@@ -396,55 +391,3 @@ def check_downsample_l2(x: Tensor, target: Tensor, rows: Bands, columns: Bands) 
     wanted = (*x.shape[:2], len(rows.first), len(columns.first))
     if tuple(target.shape) != wanted:
         raise ValueError(f"downsample_l2: target has shape {tuple(target.shape)}; give {wanted}.")
-
-
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    x, y = (value, value) if isinstance(value, int) else value
-    if x < 1 or y < 1:
-        raise ValueError(f"upfirdn2d: a factor of {value} is not possible; factors are whole numbers from 1.")
-    return x, y
-
-
-def _padding(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
-    if isinstance(padding, int):
-        return padding, padding, padding, padding
-    if len(padding) == 2:
-        return padding[0], padding[0], padding[1], padding[1]
-    left, right, top, bottom = padding
-    return left, right, top, bottom
-
-
-def _filter_padding(f: Tensor | None, padding: int | Sequence[int]) -> tuple[int, int, int, int]:
-    fw, fh = _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    return left + fw // 2, right + (fw - 1) // 2, top + fh // 2, bottom + (fh - 1) // 2
-
-
-def _upsample_padding(
-    f: Tensor | None, up: int | Sequence[int], padding: int | Sequence[int]
-) -> tuple[int, int, int, int]:
-    (up_x, up_y), (fw, fh) = _pair(up), _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    return (
-        left + (fw + up_x - 1) // 2,
-        right + (fw - up_x) // 2,
-        top + (fh + up_y - 1) // 2,
-        bottom + (fh - up_y) // 2,
-    )
-
-
-def _downsample_padding(
-    f: Tensor | None, down: int | Sequence[int], padding: int | Sequence[int]
-) -> tuple[int, int, int, int]:
-    (down_x, down_y), (fw, fh) = _pair(down), _filter_size(f)
-    left, right, top, bottom = _padding(padding)
-    return (
-        left + (fw - down_x + 1) // 2,
-        right + (fw - down_x) // 2,
-        top + (fh - down_y + 1) // 2,
-        bottom + (fh - down_y) // 2,
-    )
-
-
-def _filter_size(f: Tensor | None) -> tuple[int, int]:
-    return (1, 1) if f is None else (f.shape[-1], f.shape[0])

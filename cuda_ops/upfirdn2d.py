@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops import build, reference
-from cuda_ops.reference import _downsample_padding, _filter_padding, _padding, _pair, _upsample_padding
+from cuda_ops.padding import downsample_padding, filter_padding, padding_sides, pair, upsample_padding
 
 
 def upfirdn2d(
@@ -40,7 +40,7 @@ def upfirdn2d(
         ValueError: for an `x` that is not (N, C, H, W), a filter that is neither a row nor a matrix or is larger than
             the padded image, a factor below 1, or a negative gain of a separable filter.
     """
-    ups, downs, pads = _pair(up), _pair(down), _padding(padding)
+    ups, downs, pads = pair(up), pair(down), padding_sides(padding)
     _check(x, f, ups, pads, gain)
     if (f is not None and f.requires_grad) or not build.native(x):
         return reference.upfirdn2d(x, f, ups, downs, pads, flip_filter, gain)
@@ -52,7 +52,7 @@ def filter2d(
     x: Tensor, f: Tensor | None, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
 ) -> Tensor:
     """`upfirdn2d` at the same size: `padding` is what is added to the padding that keeps the size."""
-    return upfirdn2d(x, f, padding=_filter_padding(f, padding), flip_filter=flip_filter, gain=gain)
+    return upfirdn2d(x, f, padding=filter_padding(f, padding), flip_filter=flip_filter, gain=gain)
 
 
 def upsample2d(
@@ -64,8 +64,8 @@ def upsample2d(
     gain: float = 1.0,
 ) -> Tensor:
     """`upfirdn2d` to `up` times the size, with the brightness kept: (N, C, H, W) -> (N, C, H*up, W*up)."""
-    up_x, up_y = _pair(up)
-    pads = _upsample_padding(f, up, padding)
+    up_x, up_y = pair(up)
+    pads = upsample_padding(f, up, padding)
     return upfirdn2d(x, f, up=(up_x, up_y), padding=pads, flip_filter=flip_filter, gain=gain * up_x * up_y)
 
 
@@ -78,7 +78,7 @@ def downsample2d(
     gain: float = 1.0,
 ) -> Tensor:
     """`upfirdn2d` to a `down`-th of the size: (N, C, H, W) -> (N, C, H/down, W/down)."""
-    pads = _downsample_padding(f, down, padding)
+    pads = downsample_padding(f, down, padding)
     return upfirdn2d(x, f, down=down, padding=pads, flip_filter=flip_filter, gain=gain)
 
 

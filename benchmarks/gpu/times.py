@@ -26,6 +26,7 @@ import pulse
 import stylegan
 from benchmarks import ops
 from benchmarks.gpu.rows import emit, phase_arguments
+from benchmarks.timing import largest_allocation, timed
 from cuda_ops import build
 from cuda_ops.cache import cache_folder
 from stylegan.networks import stylegan1, stylegan2
@@ -45,7 +46,7 @@ def environment(device: str, done: set[str]) -> None:
     for megabytes in (16, 256, 4096):
         x = torch.randn(megabytes * 2**18, device="cuda")
         y = torch.empty_like(x)
-        seconds = median(ops.timed(partial(y.copy_, x), "cuda") for _ in range(10))
+        seconds = median(timed(partial(y.copy_, x), "cuda") for _ in range(10))
         emit(name=f"copy of {megabytes} MB", ok=True, note=f"{2 * megabytes / 1024 / seconds:.0f} GiB/s")
     small = torch.randn(16, device="cuda")
     torch.cuda.synchronize()
@@ -166,10 +167,10 @@ def compared(G: Any, options: dict[str, Any], batch: int, device: str, profiled:
     (y, dws), (exact, gradient) = step(), plain()
     ours, theirs = [], []
     for _ in range(5):
-        ours.append(ops.timed(step, device))
-        theirs.append(ops.timed(plain, device))
+        ours.append(timed(step, device))
+        theirs.append(timed(plain, device))
     milliseconds = [1e3 * median(times) for times in (ours, theirs)]
-    peaks = [ops.largest_allocation(call, device) / 2**20 for call in (step, plain)]
+    peaks = [largest_allocation(call, device) / 2**20 for call in (step, plain)]
     errors = [
         float((a.double() - b.double()).abs().max() / b.double().abs().max()) for a, b in ((y, exact), (dws, gradient))
     ]
@@ -206,8 +207,8 @@ def graphed(G: Any, options: dict[str, Any]) -> str:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         captured = step()
-    eager = median(ops.timed(step, "cuda") for _ in range(5))
-    replayed = median(ops.timed(graph.replay, "cuda") for _ in range(5))
+    eager = median(timed(step, "cuda") for _ in range(5))
+    replayed = median(timed(graph.replay, "cuda") for _ in range(5))
     with torch.no_grad():
         ws.mul_(0.9)
     graph.replay()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops import reference
+from cuda_ops.padding import padding_sides, pair
 
 HERE = Path(__file__).parent
 CSRC = Path(reference.__file__).parent / "csrc"
@@ -155,9 +156,9 @@ def test_upfirdn2d_agrees_with_the_goldens(operations: tuple, case: dict) -> Non
         op,
         x.to(device),
         f.to(device),
-        reference._pair(case.get("up", 1)),
-        reference._pair(case.get("down", 1)),
-        reference._padding(case.get("padding", 0)),
+        pair(case.get("up", 1)),
+        pair(case.get("down", 1)),
+        padding_sides(case.get("padding", 0)),
         case.get("flip_filter", False),
         case.get("gain", 1.0),
     )

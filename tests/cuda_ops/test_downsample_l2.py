@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cuda_ops
-from benchmarks.ops import largest_allocation
+from benchmarks.timing import largest_allocation
 from cuda_ops import Bands, bands, reference
 from pulse.operators import KERNELS, Downsampler
 
