@@ -42,7 +42,7 @@ _ROOM = 48 << 20
 _FAILURE_HOLDS = 24 * 3600.0
 
 _lock = threading.Lock()
-# What became of each part in this process: None once it is loaded, else why it is not.
+# The state of each part in this process: None once it is loaded, else why it is not.
 _outcome: dict[str, str | None] = {}
 
 

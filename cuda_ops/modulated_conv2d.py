@@ -9,9 +9,9 @@ from cuda_ops.padding import transposed_padding
 from cuda_ops.reference import _resampled_conv2d, in_range_of
 from cuda_ops.upfirdn2d import upfirdn2d
 
-# From so many pixels (by `up`) and channels on, minimal filtering beats the library's convolution; below, transforming
-# the weights takes longer than it saves. Measured for one image of 512 channels
-# on two cores with AVX2; the least channels, two vectors of them, are a guess.
+# From this many pixels (by `up`) and channels on, minimal filtering beats the library's convolution; below,
+# transforming the weights takes longer than it saves. Measured for one image of 512 channels on two cores with AVX2;
+# the least channels, two vectors of them, are a guess.
 _LEAST_PIXELS = {1: 64, 2: 16}
 _LEAST_CHANNELS = 16
 

@@ -27,7 +27,7 @@ from typing import Any
 from stylegan.checkpoints.errors import CheckpointError
 from stylegan.common.console import printable
 
-# What the framing of a chunked body may take beside each read; http.client allows a line 64 KiB.
+# How many bytes the framing of a chunked body may take per read; http.client allows 64 KiB a line.
 _FRAMING = 1 << 17
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LABEL = r"[a-z0-9_-]{1,63}"
@@ -40,7 +40,7 @@ class Limits:
     Args:
         largest: bytes of the file.
         seconds: of the whole fetch, with its repeated attempts.
-        slow_seconds: in so many seconds at least `slow_bytes` must come, else the connection counts as stalled.
+        slow_seconds: a connection that brings fewer than `slow_bytes` in this time counts as stalled.
         slow_bytes: see `slow_seconds`.
         head_seconds: until the headers of an answer, redirects included, are complete.
         head_bytes: of the headers of each answer, with all that a server sends before them ("100 Continue").
@@ -57,7 +57,7 @@ class Limits:
 
 
 class TryAgainError(Exception):
-    """What may go away by itself: a cut, a stall, a busy server; the text says which."""
+    """A failure that may be temporary: a cut, a stall, a busy server; the text says which."""
 
 
 class TooMuchError(Exception):
@@ -154,7 +154,7 @@ class Response:
         return str(self._answer.headers.get(name, "")).strip()
 
     def read(self, most: int) -> bytes:
-        """What has come of the body, at most so many bytes; empty at its end.
+        """The bytes of the body that have arrived, up to a limit; empty at its end.
 
         Raises:
             TryAgainError: if the connection is cut, stalls, or sends what is not HTTP.

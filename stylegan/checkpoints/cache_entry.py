@@ -1,7 +1,7 @@
 """The folder of one fetched file in the cache, which other users of the machine may be able to write to.
 
-Nothing in it is followed, truncated or believed that somebody else may have put there: not a link, not a folder of
-another user's, not a record of any size.
+Whatever another user may have put there is not trusted: no link is followed, no file truncated, and no folder or record
+of theirs used.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from stylegan.checkpoints.errors import CheckpointError
 from stylegan.common.console import printable
 from stylegan.common.files import DiskFullError, is_full
 
-# O_NONBLOCK: a pipe in place of a file must not be waited for. Windows has neither.
+# O_NONBLOCK: opening a pipe in place of a file must not wait. Windows has neither flag.
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LONGEST_RECORD = 1 << 16
 
@@ -32,7 +32,7 @@ def make_folder(folder: Path, private: bool) -> None:
 
     Args:
         folder: of the file.
-        private: nobody else may read it.
+        private: whether no other user may read it.
     """
     folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
@@ -68,7 +68,7 @@ def check_folder(folder: Path) -> None:
 
 
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> IO[bytes]:
-    """Opens a file that is no link, pipe or device and has one name only.
+    """Opens a plain file: not a link, pipe or device, and without a second hard link.
 
     Args:
         path: of the file.
@@ -76,7 +76,7 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> IO[bytes]:
 
     Raises:
         CheckpointError: if it is something else.
-        OSError: as of os.open.
+        OSError: as for os.open.
     """
     if path.is_symlink():
         raise _planted(path)
@@ -125,7 +125,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def checksum(path: Path) -> str:
-    """The SHA-256 of a plain file; errors as of `open_plain`."""
+    """The SHA-256 of a plain file; same errors as `open_plain`."""
     with open_plain(path) as file:
         digest = hashlib.sha256()
         while chunk := file.read(1 << 20):
@@ -147,7 +147,7 @@ def locked(path: Path) -> Iterator[None]:
         return
     with open_plain(path.parent / ".lock", os.O_RDWR | os.O_CREAT) as file:
         try:
-            # Freed by the system when its holder ends, however that comes about.
+            # The system frees it when its holder ends, for whatever reason.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CheckpointError(f"{path.name} is being fetched by another process; wait until it is done.") from error
@@ -155,7 +155,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def explained(error: OSError, folder: Path) -> CheckpointError:
-    """What an error of the system's, met while the folder of a file was used, means for the user."""
+    """A sentence for the user about a system error that came up while a file's folder was used."""
     if is_full(error):
         return NoRoomError(
             errno.ENOSPC,

@@ -1,4 +1,4 @@
-"""What goes wrong when a checkpoint is read."""
+"""The error of reading checkpoints."""
 
 
 class CheckpointError(ValueError):

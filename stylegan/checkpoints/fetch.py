@@ -1,4 +1,5 @@
-"""Fetching checkpoints: over HTTPS alone, resumed after a cut, whole or not at all, with a checksum that stays.
+"""Fetching checkpoints: over HTTPS alone, resumed after a cut, whole or not at all, against the checksum of the first
+fetch.
 
 The cache has one folder for each URL. It holds the file, its record (`NAME.json`: URL, size, SHA-256 of the first
 fetch) and, while the file is being fetched, `NAME.part` with a record of its own.
@@ -36,9 +37,9 @@ from stylegan.common.files import megabytes, write_text
 from stylegan.common.progress import progress
 
 _CHUNK = 1 << 20
-# So many bytes before a cut are fetched again and compared: a file that changed in between is noticed.
+# This many bytes before a cut are fetched again and compared, to notice a file that has changed.
 _OVERLAP = 1024
-# An attempt that brought less than this got no further: else a byte at a time would begin the count anew each time.
+# An attempt that brings less than this counts as a failure; otherwise one byte each time would reset the count.
 _FURTHER = 1 << 14
 _MAX_ATTEMPTS = 100
 _ELSEWHERE = "fetch it with another program and give the file's path"
@@ -69,7 +70,7 @@ def fetch(
 
     Args:
         url: https://...
-        announce: a line for stderr before anything is fetched; none if the file is in the cache.
+        announce: printed on stderr before anything is fetched; not printed if the file is in the cache.
         sha256: what the file must have, 64 hexadecimal digits; None where it is not known.
         timeout: seconds without a byte after which a connection counts as stalled.
         attempts: how many times in a row a fetch may fail without getting any further.
@@ -86,7 +87,7 @@ def fetch(
     path = _place(url)
     sha256 = sha256 and sha256.lower()
     try:
-        # A cache that this user may only read is good enough for what is in it.
+        # A read-only cache is enough for a file that it holds.
         if _kept(url, path, sha256):
             return path
         cache_entry.make_folder(path.parent, private="?" in url)
@@ -115,7 +116,7 @@ def fetch(
 def _place(url: str) -> Path:
     last = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rsplit("/", 1)[-1]
     name = re.sub(r"[^\w.-]", "_", last, flags=re.ASCII)[-100:].lstrip(".") or "checkpoint"
-    # All of the hash: a part of it can be met on purpose.
+    # The whole hash, because a part of it could be forged.
     return cache_folder() / hashlib.sha256(url.encode()).hexdigest() / name
 
 
@@ -179,7 +180,7 @@ def _read_record(url: str, path: Path) -> str:
 
 
 def _read_state(part: Path, limits: Limits) -> dict[str, Any]:
-    """What is known of a file that is partly here; {} if that cannot be relied on, so that it is begun anew."""
+    """The record of a partly fetched file; {} if it is unreliable, so that the fetch starts again."""
     try:
         state = cache_entry.read_record(_state_of(part))
     except (OSError, ValueError):

@@ -35,7 +35,7 @@ class Model:
     def here(self) -> Path | None:
         """Its file, if it need not be fetched."""
         if self.url is not None:
-            # Imported here and below only, because what speaks HTTPS is slow to import.
+            # Imported here and below only, because HTTPS modules are slow to import.
             from stylegan.checkpoints import fetch
 
             return fetch.cached(self.url)
@@ -89,7 +89,7 @@ def find(name: str) -> Model | None:
 def path_of(name: str) -> Path | None:
     """The file of a named generator or of a URL, fetched if need be; None if the name is neither.
 
-    Before anything is fetched, stderr is told what and how large it is.
+    Before a fetch, prints on stderr what is fetched and how large it is.
 
     Raises:
         CheckpointError: if it cannot be fetched, or is not what was fetched at first.

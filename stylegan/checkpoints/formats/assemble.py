@@ -1,7 +1,7 @@
-"""From a network's description and its tensors in a file to the network.
+"""Building a network from its description and its tensors in a file.
 
 The description is checked, then laid out without memory, then compared with the tensors of the file. Only then is
-anything read, so that a description that lies costs nothing.
+anything read, so a false description costs nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,7 +104,7 @@ PLUS_ONE = Turn(lambda shape: shape, lambda t: t + 1)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A network out of a file, and what is to be said about the file."""
+    """A network read from a file, and notes about the file."""
 
     network: Network
     format: str
@@ -214,7 +214,7 @@ class _WithoutMemory(TorchFunctionMode):
 
 
 def lay_out(path: Path, cls: type[_NetworkT], config: dict[str, Any]) -> _NetworkT:
-    """The network with weights of shape but no memory; its filters are real. CheckpointError for a senseless config."""
+    """The network with weights on the meta device and real filters. CheckpointError for an impossible config."""
     try:
         configs.check(config, configs.RULES[cls.architecture])
         with _WithoutMemory():
@@ -257,7 +257,7 @@ def taps(record: Record, gain: float = 1.0) -> list[float]:
     Raises:
         ValueError: if it is no such filter, or longer than 32 taps.
     """
-    # The shape is looked at before the filter is read: what follows from it may be larger than what is in the file.
+    # The shape is checked before the filter is read, because what follows from it may be larger than the file.
     if len(record.shape) not in (1, 2) or not all(1 <= n <= _LONGEST_FILTER for n in record.shape):
         raise ValueError("a filter that is no row of taps")
     kernel = record.read()

@@ -1,7 +1,7 @@
 """What reading one checkpoint may cost: every limit, and the budget that the readers spend.
 
 A file of 122 bytes can describe a tuple with 2**60 leaves, because each level names the level below twice. So limits
-on lengths are not enough: whoever walks through such a value never comes back. The readers therefore keep four rules.
+on lengths are not enough: code that walks through such a value never ends. The readers therefore keep four rules.
 
 1. Every step of work is paid from one budget per file: an instruction of a pickle, an element that is moved into a
    list, tuple or dictionary, an element that is looked at later. The budget grows with the file and has a ceiling.

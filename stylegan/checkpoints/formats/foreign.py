@@ -1,4 +1,4 @@
-"""What a file is that is no checkpoint, told from its first bytes: downloads fail in a few well-known ways."""
+"""Recognising files that are not checkpoints by their first bytes: downloads fail in a few well-known ways."""
 
 # The first bytes of other kinds of file, and what to say about them.
 _MARKS: tuple[tuple[bytes, str], ...] = (
@@ -22,7 +22,7 @@ _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body")
 
 
 def told(head: bytes, size: int) -> str | None:
-    """The rest of the sentence "FILE ..." about a file that is no checkpoint; None for what may be one.
+    """The rest of the sentence "FILE ..." about a file that is not a checkpoint; None if it may be one.
 
     Args:
         head: its first 512 bytes.

@@ -103,7 +103,7 @@ def load(path: Path) -> Network:
     (network,) = laid_out
     fit = {name.removeprefix("gaussian_fit."): tensors.pop(name).float() for name in _FIT if name in tensors}
     entries = {name: Entry(_Read(tensor)) for name, tensor in tensors.items()}
-    # Once more, for the types, which the header's shapes do not tell.
+    # Compared again for the types, which the header's shapes do not include.
     wanted = shapes(network)
     compare(path, wanted, entries)
     fill(network, wanted, entries)

@@ -27,7 +27,7 @@ from stylegan.networks.stylegan2 import Generator, block_resolutions
 
 _MAX_MODULES = 2000
 _NETWORKS = ("G", "D", "G_ema")
-# Which generator stands in for one that is missing.
+# Which generator replaces a missing one.
 _ALSO = {"G": "G_ema", "G_ema": "G"}
 _USUAL_BETA = 0.998
 # Of a name within a network, and of the longest path to a module: generator, synthesis, block, layer, affine.

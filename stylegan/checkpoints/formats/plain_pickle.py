@@ -24,7 +24,7 @@ _KEPT_TEXT = 4096
 def read_pickle(
     source: Source, by_key: dict[str, Storage] | None = None, names: Mapping[str, str] = plain_values.NAMES
 ) -> Any:
-    """The value of the pickle at the source's present position; afterwards the source stands behind it.
+    """The value of the pickle at the source's present position; afterwards the source is positioned after it.
 
     Args:
         source: the file. Storages that the pickle holds as bytes are entered in `source.storages`.
@@ -277,7 +277,7 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"d": lambda p: p.push(plain_values.fill({}, p.pop_mark())),
     b"s": lambda p: p.set_items(list(p.pop_tuple(2))),
     b"u": lambda p: p.set_items(p.pop_mark()),
-    # A set becomes a list: nothing asks for its members, and so nothing has to be hashed.
+    # A set becomes a list: no reader uses its members, so nothing has to be hashed.
     b"\x8f": lambda p: p.push([]),
     b"\x90": lambda p: p.append(p.pop_mark()),
     b"\x91": lambda p: p.push(p.pop_mark()),

@@ -1,6 +1,6 @@
-"""The names that a StyleGAN checkpoint's pickle may use, and what stands for each: plain data, made here.
+"""The names that a StyleGAN checkpoint's pickle may use, and the plain data that this reader makes of each.
 
-Nothing is looked up under these names; `numpy.dtype` in a file is two letters for this reader.
+Nothing is imported under these names; for this reader a `numpy.dtype` is two letters.
 """
 
 import struct

@@ -25,10 +25,10 @@ from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.stylegan2 import Generator
 
 _KEYS = {"G": "g", "D": "d", "G_ema": "g_ema"}
-# Which generator stands in for one that is missing.
+# Which generator replaces a missing one.
 _ALSO = {"G": "G_ema", "G_ema": "G"}
-# Latents whose mean style stands in for a `latent_avg` that the file lacks; fewer where the mapping network is so wide
-# that they would take seconds (multiplications) or much memory (numbers).
+# How many latents give the mean style that replaces a missing `latent_avg`; fewer for a mapping network so wide that
+# they would take seconds (multiplications) or much memory (numbers).
 _AVERAGED = 4096
 _MULTIPLICATIONS = 2**34
 _NUMBERS = 2**22

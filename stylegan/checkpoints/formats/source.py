@@ -1,4 +1,4 @@
-"""An open checkpoint file, what lies in it by position, and the sentences for a file that is refused."""
+"""An open checkpoint file, the values that stay in it, and the errors for a file that is refused."""
 
 import os
 import stat
@@ -90,7 +90,7 @@ class Source:
 
     @contextmanager
     def making_sense(self, otherwise: str) -> Iterator[None]:
-        """Within this, what Python objects to in a description becomes a CheckpointError "FILE `otherwise` (why)."."""
+        """Inside this block, Python's errors about a description become a CheckpointError "FILE `otherwise` (why)."."""
         try:
             yield
         except CheckpointError:
@@ -116,7 +116,7 @@ class Source:
 def open_file(path: Path) -> BinaryIO:
     """A file opened for reading, if it is a regular file; CheckpointError if it is a pipe, device, socket or folder."""
     if stat.S_ISREG(os.stat(path).st_mode):
-        # O_NONBLOCK: a pipe that took the file's place a moment ago would wait for somebody to write.
+        # O_NONBLOCK: a pipe that has just replaced the file would wait for a writer.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if stat.S_ISREG(os.fstat(handle).st_mode):
             return os.fdopen(handle, "rb")
@@ -223,7 +223,7 @@ def _bytes(count: int) -> Tensor:
     try:
         return torch.empty(count, dtype=torch.uint8)
     except RuntimeError as error:
-        # How torch says that there is no memory.
+        # torch's error when memory runs out.
         raise MemoryError from error
 
 

@@ -1,4 +1,4 @@
-"""What `torch.save` writes, read as data: the zip form of today, the form of before 2020, and storages in pickles.
+"""Files of `torch.save`, read as data: today's zip format, the format before 2020, and storages in pickles.
 
 Tensors stay in the file until `StoredTensor.read`. Compressed archives, which `torch.save` never writes, are refused:
 a few kilobytes of them can unpack to gigabytes.
@@ -26,7 +26,7 @@ def is_zip(source: Source) -> bool:
 
 
 def is_legacy_mark(value: Any) -> bool:
-    """Whether a pickle's value is what a file of `torch.save` of before 2020 begins with."""
+    """Whether a pickle's value is the mark that begins a file of `torch.save` from before 2020."""
     return type(value) is int and value == _LEGACY_MARK
 
 
@@ -134,8 +134,8 @@ def resolve_storages(source: Source) -> None:
 
 
 def _check_directory(source: Source) -> None:
-    # zipfile makes an object of every entry before one can ask how many there are. Versions of it differ in where they
-    # look for a zip64 record, so it must be where all of them do.
+    # zipfile makes an object of every entry before it can be asked how many there are. Its versions look for a zip64
+    # record in different places, so the record must be where all of them look.
     tail = max(source.size - 98, 0)
     source.file.seek(tail)
     end = source.file.read(98)[-98:]
