@@ -40,10 +40,23 @@ _BLEND = (0.008, 0.012)
 
 
 def render(u: Tensor, resolution: int = 128) -> Tensor:
-    """Draw portraits u (N, K) as pictures (N, 3, resolution, resolution) in [0, 1], float32, on u's device.
+    """Draw portraits of people or characters.
 
-    Every picture depends on its own u alone, and pictures of different resolutions look alike when they are reduced.
-    Raises ValueError when u is not (N, K) in [0, 1] or the resolution is not a whole number from 8 to 1024.
+    Every picture depends on its own u alone. Pictures of different resolutions look alike when they are reduced; from
+    256 px on they show more: strands, pores, fine lines. Memory is bounded whatever N is.
+
+    Args:
+        u: (N, 64) for people or (N, 128) for characters, in [0, 1], on the CPU or a GPU.
+        resolution: pixels along a side, from 8 to 1024.
+
+    Returns:
+        (N, 3, resolution, resolution) float32 in [0, 1], sRGB, on the device of u.
+
+    Raises:
+        ValueError: if u or the resolution is something else.
+
+    >>> render(torch.full((2, 64), 0.5), 16).shape
+    torch.Size([2, 3, 16, 16])
     """
     check(u)
     check_resolution(resolution)

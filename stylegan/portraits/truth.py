@@ -71,9 +71,14 @@ class Truth:
 
 
 def truth(u: Tensor, resolution: int = 128) -> list[Truth]:
-    """What is true about the portraits u (N, K) when they are drawn at `resolution` pixels.
+    """Tell what is true about portraits when they are drawn at `resolution` pixels.
 
-    Raises ValueError when u is not (N, K) in [0, 1] or the resolution is not a whole number from 8 to 1024.
+    Args:
+        u: (N, 64) for people or (N, 128) for characters, in [0, 1].
+        resolution: pixels along a side, from 8 to 1024; landmarks are counted in them.
+
+    Raises:
+        ValueError: if u or the resolution is something else.
     """
     check(u)
     check_resolution(resolution)

@@ -29,10 +29,16 @@ _MATERIALS = {"metal": "of metal", "stone": "of stone", "fur": "with fur", "clot
 
 
 def describe(u: Tensor) -> list[str]:
-    """What the portraits u (N, K) show, a few words each: "a man of about 60, bald, white beard, glasses, smiling",
-    "a green goblin with tusks", "a knight in an open helmet".
+    """Say in a few words what each of the portraits shows.
 
-    Raises ValueError when u is not (N, 64) or (N, 128) in [0, 1].
+    Such as "a man of about 60, bald, white beard, glasses, smiling", "a green goblin with tusks" or "a knight in an
+    open helmet".
+
+    Args:
+        u: (N, 64) for people or (N, 128) for characters, in [0, 1].
+
+    Raises:
+        ValueError: if u is something else.
     """
     check(u)
     with torch.no_grad():
