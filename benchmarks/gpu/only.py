@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import cuda_ops
-from benchmarks.gpu.workbench import OPERATIONS, Check, Workbench, near
+from benchmarks.gpu.workbench import OPERATIONS, Check, Workbench, captured, near
 from cuda_ops import reference
 
 _SLEEP = 200_000_000  # of the GPU's cycles: a tenth of a second
@@ -65,15 +65,7 @@ def _graph(op: str) -> str:
         y = native(*held)
         return (y, *torch.autograd.grad(y.square().sum(), held))
 
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        results = step()
+    graph, results = captured(step)
     with torch.no_grad():
         for t in held:
             t.mul_(0.5)

@@ -26,6 +26,7 @@ import pulse
 import stylegan
 from benchmarks import ops
 from benchmarks.gpu.rows import emit, phase_arguments
+from benchmarks.gpu.workbench import captured
 from benchmarks.timing import largest_allocation, timed
 from cuda_ops import build
 from cuda_ops.cache import cache_folder
@@ -198,22 +199,14 @@ def graphed(G: Any, options: dict[str, Any]) -> str:
     def step() -> Tensor:
         return torch.autograd.grad(G.synthesis(ws, noise_mode="const", **options), ws, dy)[0]
 
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        captured = step()
+    graph, results = captured(step)
     eager = median(timed(step, "cuda") for _ in range(5))
     replayed = median(timed(graph.replay, "cuda") for _ in range(5))
     with torch.no_grad():
         ws.mul_(0.9)
     graph.replay()
     exact = step()
-    error = float((captured - exact).abs().max() / exact.abs().max())
+    error = float((results - exact).abs().max() / exact.abs().max())
     return f"{1e3 * eager:.1f} ms eager, {1e3 * replayed:.1f} ms replayed; gradient of other styles off by {error:.2g}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_
 
 Check = tuple[str, Callable[[], str]]
 Function = Callable[..., Tensor]
+_Results = TypeVar("_Results")
 
 
 class Workbench:
@@ -130,3 +131,18 @@ def agree(native: Function, plain: Function, inputs: list[Tensor], second: bool)
         allowed = tolerance * (1 if i == 0 else 4 if i <= len(inputs) else 16)
         errors.append(near(name, ours, exact, allowed, least=summed))
     return f"largest error {max(errors):.2g}"
+
+
+def captured(step: Callable[[], _Results]) -> tuple[torch.cuda.CUDAGraph, _Results]:
+    """A step as a CUDA graph, and the results that each replay overwrites."""
+    # Warmed up on a side stream, as torch.cuda.graph asks, so that the capture meets no first-time allocations.
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        results = step()
+    return graph, results
