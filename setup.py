@@ -66,16 +66,20 @@ setup(
         "numpy>=1.26",
         "pillow>=10.3",
         "scipy>=1.11",
-        "ninja>=1.11",
+        # The index has no 1.11.0.
+        "ninja>=1.11.1",
         "safetensors>=0.5",
     ],
     extras_require={
         # The commands `pulse` and `stylegan`, and progress bars.
-        "cli": ["typer>=0.12", "rich>=13"],
+        # Older Typers fail with the Click that pip installs beside them.
+        "cli": ["typer>=0.16", "rich>=13"],
         # Finding faces, for the measurements in benchmarks/.
         "faces": ["dlib-bin>=19.24"],
         # Curves of `stylegan train` in TensorBoard.
         "train": ["tensorboard>=2.16"],
+        # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.
+        "interop": ["deepinv>=0.5"],
         # Plots of the benchmarks.
         "benchmarks": ["matplotlib>=3.8"],
         # What `make docs` runs.

@@ -185,7 +185,8 @@ def system_words(error: OSError) -> str:
 
 def _explained(message: str) -> str:
     """Adds what to do where a file's name was taken for an option."""
-    name = message.removeprefix("No such option: ").split(" ")[0].rstrip(".")
+    # Some versions of Click write `No such option: -d`, others `No such option '-d'.`.
+    name = message.removeprefix("No such option").removeprefix(":").strip().split(" ")[0].rstrip(".").strip("'")
     if name != message and name.startswith("-") and not name.startswith("--"):
         whole = next((word for word in sys.argv[1:] if word.startswith(name) and len(word) > 2), name)
         return f"{message.rstrip('.')}; if {whole} is the name of a file, write ./{whole}, or -- before it."

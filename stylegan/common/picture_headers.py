@@ -45,7 +45,8 @@ def sizes_before_decoding(image: Any, file: BinaryIO) -> list[Size]:
 
 def is_packed(image: Image.Image) -> bool:
     """Whether an open picture holds packed data that may be of any size."""
-    decoders = [tile[0] for tile in getattr(image, "tile", [])]
+    # Pillow 10.3 gives None for an icon.
+    decoders = [tile[0] for tile in getattr(image, "tile", None) or []]
     # A BLP of the first kind is a JPEG behind a header.
     return "fits_gzip" in decoders or "BLP1" in decoders
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from PIL import Image
 from scipy.signal import convolve2d
 from torch import Tensor
 
-from pulse import operators
 from pulse.operators import (
     BORDERS,
     KERNELS,
@@ -21,12 +19,8 @@ from pulse.operators import (
     Grey,
     Mask,
     Stack,
-    base,
-    blur,
     check_adjoint,
     downsample,
-    downsampler,
-    pointwise,
 )
 
 GOLDEN = np.load(Path(__file__).parents[1] / "data" / "bicubic_downsample.npz")
@@ -111,11 +105,6 @@ def test_senseless_requests_are_refused_in_a_sentence(options, words):
         Downsampler((8, 8), (4, 4)).A(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"give \(..., H, W\)"):
         downsample(torch.zeros(8), 4)
-
-
-@pytest.mark.parametrize("module", [operators, base, blur, downsampler, pointwise])
-def test_the_examples_of_the_docstrings(module):
-    assert doctest.testmod(module, extraglobs={"torch": torch}).failed == 0
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

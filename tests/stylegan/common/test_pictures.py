@@ -43,6 +43,9 @@ def _saved(path: Path, image: Image.Image, **options: object) -> Path:
     "ending", ["png", "bmp", "tif", "tga", "ppm", "gif", "pcx", "ico", "webp", "qoi", "sgi", "jp2"]
 )
 def test_files_are_read_by_content(tmp_path: Path, ending: str) -> None:
+    Image.init()
+    if ending == "qoi" and "QOI" not in Image.SAVE:
+        pytest.skip("This Pillow reads QOI, but does not write it.")
     image = _noise(size=(16, 16)).quantize(16).convert("RGB")
     options = {"lossless": True} if ending == "webp" else {"sizes": [(16, 16)]} if ending == "ico" else {}
     path = _saved(tmp_path / f"a.{ending}", image, **options)
