@@ -4,6 +4,7 @@ Every operation takes and returns tensors and knows nothing of images or faces. 
 call; `cuda_ops.reference` holds the plain-PyTorch form of each under the same name and signature.
 """
 
+from cuda_ops import before_torch  # noqa: F401 - the first import
 from cuda_ops.adain import adain
 from cuda_ops.bias_act import bias_act
 from cuda_ops.downsample_l2 import downsample_l2

@@ -3,15 +3,19 @@
     python -m cuda_ops            load the libraries, building what is missing, and print a table
     python -m cuda_ops --build    also try again what has failed
 
-The exit code is 0 if everything that this machine can run natively does, else 1.
+The exit code is 0 if everything that this machine can run natively does, else 1; 128 + n where signal n ended it.
 """
 
 import argparse
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import torch
 
 from cuda_ops import build, toolchain
+from cuda_ops.before_torch import SIGNALS
 from cuda_ops.cache import cache_folder
 
 OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_l2")
@@ -19,6 +23,9 @@ OPERATIONS = ("bias_act", "upfirdn2d", "modulated_conv2d", "adain", "downsample_
 
 def main() -> int:
     """Print the table; returns the exit code."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
     parser = argparse.ArgumentParser(prog="python -m cuda_ops", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", action="store_true", help="try again what has failed before")
     arguments = parser.parse_args()
@@ -41,6 +48,11 @@ def main() -> int:
         if why is not None:
             print(f"\n{part}: {why}.\nTo mend it: {_remedy(why)}, then run `python -m cuda_ops --build`.")
     return int(any(why is not None for why in whys.values()))
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    # An exception, so that a build that is running is ended, and its folder removed.
+    raise SystemExit(128 + number)
 
 
 def _remedy(why: str) -> str:

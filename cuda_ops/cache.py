@@ -8,7 +8,7 @@ from pathlib import Path
 def cache_folder() -> Path:
     """Where files are kept that can be had again: `PULSE_CACHE`, or the platform's folder for caches."""
     if chosen := os.environ.get("PULSE_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "pulse" / "Cache"
     if sys.platform == "darwin":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -188,15 +188,19 @@ class Result:
         )
         return " ".join(words)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], text: Mapping[str, str] | None = None) -> None:
         """Writes everything to one safetensors file, whole or not at all; `Result.load` brings it back.
+
+        Args:
+            path: the file to make or replace.
+            text: more for the file's metadata; `stylegan.common.ownership.file_text` brings it back.
 
         Raises:
             OSError: if the file cannot be written.
         """
         from pulse import result_file
 
-        result_file.write(path, _facts(self))
+        result_file.write(path, _facts(self), text or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], max_bytes: int | None = None) -> Result:

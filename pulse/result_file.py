@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,12 +40,15 @@ _TENSORS: dict[str, tuple[torch.dtype, int | None]] = {
 _HISTORY = ("loss", "l2")
 
 
-def write(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
-    """Writes the fields of a result, those of its `all_starts` in the same form; whole or not at all."""
+def write(path: str | os.PathLike[str], fields: dict[str, Any], text: Mapping[str, str]) -> None:
+    """Writes the fields of a result, those of its `all_starts` in the same form; whole or not at all.
+
+    `text` also goes into the metadata, which `read` passes over.
+    """
     from stylegan.common.files import write_tensors
 
     tensors, facts = _parts(fields, "")
-    write_tensors(path, tensors, {"format": FORMAT, "result": json.dumps(facts)})
+    write_tensors(path, tensors, {**text, "format": FORMAT, "result": json.dumps(facts)})
 
 
 def read(path: str | os.PathLike[str], max_bytes: int | None = None) -> dict[str, Any]:

@@ -1,192 +1,45 @@
 """What every command does about a file in the way, a full disk, Ctrl-C, SIGTERM, an input or an output it cannot use.
 
-`COMMANDS` is the table; `python tests/test_commands.py` prints it for the documentation.
+It walks the table in commands_table.py, which docs/commands.md holds, cell by cell.
 """
 
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.commands_table import COMMANDS, Command, table
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the commands run in forks of one process")
 
-REFUSED = "exit 2, one sentence, the file stays"
-STOPPED = "exit 2, one sentence, nothing half written"
-ENDS = {signal.SIGINT: "exit 130, at once", signal.SIGTERM: "exit 143, at once"}
-NOTHING = "writes no file"
-
-
-@dataclass(frozen=True)
-class Command:
-    """A row of the table.
-
-    name: as a user types it.
-    module, arguments: what runs; every path is relative to a folder with the inputs (`_inputs`).
-    writes: the file that is in the way if somebody has made it; None for commands that write none.
-    existing: words on what a file of this program in the way does.
-    full: words on a full disk, beyond exit 2 and a sentence.
-    ended: words on what Ctrl-C and SIGTERM leave.
-    bad: (arguments, words) with an input that cannot be used.
-    nowhere: arguments with an output that cannot be written; `file` is a file, so nothing can be made in it.
-    long: arguments that make it run until it is told to end.
-    opens: it is told to end when it opens this file; without it, after half a second.
-    """
-
-    name: str
-    module: str
-    arguments: list[str]
-    writes: str | None = None
-    existing: str = ""
-    full: str = ""
-    ended: str = ""
-    bad: tuple[list[str], str] | None = None
-    nowhere: list[str] | None = None
-    long: list[str] | None = None
-    opens: str | None = None
-
-
-_G = "g.safetensors"
-_TRAIN = ["train", "pics", "--resolution", "16", "--kimg", "100000", "--batch-size", "4", "--no-tensorboard"]
-COMMANDS = [
-    Command(
-        "pulse search",
-        "pulse.app.cli",
-        ["search", "p.png", "-o", "o", "--steps", "1", "--generator", _G],
-        "o/p.png",
-        "the same request: left as done, or brought up to date; another request: refused, `--overwrite` replaces it",
-        "the rest is not searched, and named",
-        "the best so far is written; the same command goes on",
-        (["search", "gone.png", "-o", "o", "--generator", _G], "named at the end; the other pictures are done"),
-        ["search", "p.png", "-o", "file/o", "--generator", _G],
-        ["search", "p.png", "-o", "o", "--steps", "10000000", "--generator", _G],
-    ),
-    Command(
-        "pulse demo",
-        "pulse.app.cli",
-        ["demo", "-o", "o", "--steps", "1", "--generator", _G],
-        "o/knight.png",
-        "the same request: made anew; another request: refused, `--overwrite` replaces it",
-        "",
-        "the best so far is written",
-        (["demo", "-o", "o", "--generator", "bad.pkl"], "one sentence"),
-        ["demo", "-o", "file/o", "--generator", _G],
-        ["demo", "-o", "o", "--steps", "10000000", "--generator", _G],
-    ),
-    Command(
-        "pulse fit",
-        "pulse.app.cli",
-        ["fit", _G, "-o", "f.safetensors", "--samples", "100"],
-        "f.safetensors",
-        "refused; `--overwrite` replaces it",
-        "",
-        "nothing is written",
-        (["fit", "bad.pkl", "-o", "f.safetensors"], "one sentence"),
-        ["fit", _G, "-o", "file/f.safetensors"],
-        ["fit", _G, "-o", "f.safetensors", "--samples", "2000000000"],
-    ),
-    Command(
-        "python -m pulse.run",
-        "pulse.app.run",
-        ["-input_dir", "pics", "-output_dir", "o", "-steps", "1", "-cache_dir", "weights"],
-        "o/a.png",
-        "the same request: left as done, or brought up to date; another request: refused, `-overwrite` replaces it",
-        "the rest is not searched, and named",
-        "the best so far is written; the same command goes on",
-        (["-input_dir", "gone"], "named at the end; the other pictures are done"),
-        ["-input_dir", "pics", "-output_dir", "file/o"],
-        ["-input_dir", "pics", "-output_dir", "o", "-steps", "10000000"],
-    ),
-    Command(
-        "stylegan convert",
-        "stylegan.cli",
-        ["convert", _G, "c.safetensors"],
-        "c.safetensors",
-        "refused; `--overwrite` replaces it",
-        "",
-        "nothing is written",
-        (["convert", "bad.pkl", "c.safetensors"], "one sentence"),
-        ["convert", _G, "file/c.safetensors"],
-        ["convert", _G, "c.safetensors"],
-        _G,
-    ),
-    Command(
-        "stylegan info",
-        "stylegan.cli",
-        ["info", _G],
-        ended="there is nothing to keep",
-        bad=(["info", "bad.pkl"], "one sentence"),
-        long=["info", _G],
-        opens=_G,
-    ),
-    Command(
-        "stylegan sample",
-        "stylegan.cli",
-        ["sample", _G, "-o", "s.png", "--count", "4"],
-        "s.png",
-        "the same request: made anew; another request: refused, `--overwrite` replaces it",
-        "",
-        "nothing is written",
-        (["sample", "bad.pkl", "-o", "s.png"], "one sentence"),
-        ["sample", _G, "-o", "file/s.png"],
-        ["sample", _G, "-o", "s.png", "--count", "10000"],
-        _G,
-    ),
-    Command(
-        "stylegan train",
-        "stylegan.cli",
-        [*_TRAIN, "-o", "run"],
-        "run",
-        "the run in the folder is continued",
-        "the run stays as it was saved last; the same command goes on",
-        "the run is saved after the step in hand; the same command goes on",
-        (["train", "gone", "-o", "run"], "one sentence; unreadable pictures in a folder are named"),
-        [*_TRAIN, "-o", "file/run"],
-        [*_TRAIN, "-o", "run"],
-    ),
-    Command(
-        "stylegan fetch",
-        "stylegan.cli",
-        ["fetch", "default"],
-        ended="exit 130; exit 143; what was fetched is kept, and fetching goes on from there",
-        bad=(["fetch", "no-such-name"], "one sentence"),
-    ),
-    Command("stylegan models", "stylegan.cli", ["models"], ended="exit 130; exit 143"),
-    Command(
-        "python -m stylegan.portraits",
-        "stylegan.portraits.__main__",
-        ["--count", "1", "-o", "portraits", "--resolution", "32"],
-        None,
-        "portraits of the same names are replaced",
-        "",
-        "the portraits drawn so far stay",
-        None,
-        ["--count", "1", "-o", "file/portraits"],
-        ["--count", "5000", "-o", "portraits", "--resolution", "32"],
-    ),
-    Command("python -m cuda_ops", "cuda_ops.__main__", [], ended="ends by the signal, as Python does"),
-]
+PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
+# Their files lie in the cache, under names that nobody else uses.
+_IN_CACHE = ("stylegan fetch", "python -m cuda_ops")
 _LIMIT = 64
 
 
-def _rows(column: str) -> list[Any]:
-    return [pytest.param(c, id=c.name.replace(" ", "-")) for c in COMMANDS if getattr(c, column) is not None]
+def _rows(wanted: Any) -> list[Any]:
+    return [pytest.param(c, id=c.name.replace(" ", "-")) for c in COMMANDS if wanted(c)]
 
 
 class Server:
-    """Runs commands; see commands_server.py."""
+    """Runs commands; see commands_server.py. `url` is the address of a file to fetch."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, url: str, certificate: Path) -> None:
+        self.url = url
         modules = json.dumps(
             [*{command.module for command in COMMANDS}, "pulse.batch.here", "stylegan.training.command"]
         )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+        environment |= {"SSL_CERT_FILE": str(certificate), "no_proxy": "127.0.0.1"}
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("commands_server.py")), modules],
             stdin=subprocess.PIPE,
@@ -198,20 +51,43 @@ class Server:
     def run(self, folder: Path, command: Command, arguments: list[str], **how: Any) -> tuple[int, str, list[str]]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        asked = {"folder": str(folder), "module": command.module, "arguments": arguments, **how}
+        given = [argument.replace("{url}", self.url) for argument in arguments]
+        how["environment"] = {**command.environment, **how.get("environment", {})}
+        asked = {"folder": str(folder), "module": command.module, "arguments": given, **how}
         print(json.dumps(asked), file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline())
         assert "Traceback" not in answer["err"], answer["err"]
         return answer["code"], answer["out"], answer["err"].splitlines()
 
 
+def _slowly(request: str) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + bytes(100_000)
+    if "slow" in request:
+        time.sleep(30)
+    yield bytes(200_000)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("server"))
-    yield made
-    assert made.process.stdin is not None
-    made.process.stdin.close()
-    made.process.wait(10)
+    from tests.stylegan.checkpoints.hostile_server import HostileServer
+
+    certificate = tmp_path_factory.mktemp("server") / "server.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    request += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    parts = [certificate.with_suffix(".key"), certificate.with_suffix(".crt")]
+    try:
+        subprocess.run([*request, "-keyout", parts[0], "-out", parts[1]], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no openssl here")
+    certificate.write_text("".join(part.read_text() for part in parts))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HostileServer(_slowly, context) as files:
+        made = Server(files.url, certificate)
+        yield made
+        assert made.process.stdin is not None
+        made.process.stdin.close()
+        made.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +101,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     torch.manual_seed(0)
     G = Generator(32, 0, 16, 16, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 8})
     G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
-    path = tmp_path_factory.mktemp("generator") / _G
+    path = tmp_path_factory.mktemp("generator") / "g.safetensors"
     stylegan.save(G, path)
     return path.read_bytes()
 
@@ -236,10 +112,11 @@ def inputs(tmp_path: Path, generator: bytes) -> Path:
     from pulse.app import sprites
     from pulse.pictures import write_picture
 
-    (tmp_path / _G).write_bytes(generator)
+    (tmp_path / "g.safetensors").write_bytes(generator)
     (tmp_path / "bad.pkl").write_bytes(b"no checkpoint")
     (tmp_path / "file").write_text("mine")
     write_picture(tmp_path / "p.png", sprites.load("cat")[0])
+    write_picture(tmp_path / "one" / "a.png", sprites.load("cat")[0])
     for name, sprite in zip("abcdefgh", sprites.names(), strict=False):
         write_picture(tmp_path / "pics" / f"{name}.png", sprites.load(sprite)[0])
     return tmp_path
@@ -249,106 +126,186 @@ def _tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize("command", _rows("writes"))
+@pytest.mark.parametrize("command", _rows(lambda c: c.writes and c.name not in _IN_CACHE))
 def test_a_file_of_somebody_else_stays(command: Command, server: Server, inputs: Path) -> None:
     assert command.writes is not None
     path = inputs / command.writes
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
-    for more in ([], [] if "train" in command.arguments else [_overwrite(command)]):
+    replaces = command.existing in ("answered", "refused")
+    for more in ([], [command.overwrite]) if replaces else ([],):
         code, _, err = server.run(inputs, command, [*command.arguments, *more])
-        assert code == 2, err
         assert path.read_text() == "mine"
-        assert any(path.name in line for line in err)
+        if command.existing != "kept":
+            assert code == 2, err
+            assert any(path.name in line or path.parent.name in line for line in err), err
 
 
-@pytest.mark.parametrize("command", _rows("writes"))
+@pytest.mark.parametrize("command", _rows(lambda c: c.writes and c.name != "python -m cuda_ops"))
+def test_its_own_files_are_replaced_only_where_it_is_asked_to(command: Command, server: Server, inputs: Path) -> None:
+    assert command.writes is not None
+
+    def run(*more: str) -> tuple[int, dict[str, bytes]]:
+        code, _, err = server.run(inputs, command, [*command.arguments, *more])
+        return code, _tree(inputs) | {"err": "\n".join(err).encode()}
+
+    code, first = run()
+    assert code == 0, first["err"]
+    assert any(name.startswith(command.writes) for name in first)
+    code, again = run(*command.other)
+    if command.existing in ("kept", "continued"):
+        assert code == 0, again["err"]
+        kept = [name for name in first if name.endswith((".npz", ".pkl")) or "generator" in name]
+        # safetensors writes metadata in any order.
+        exact = [name for name in kept if not name.endswith(".safetensors")]
+        assert again.keys() >= set(kept)
+        assert {name: again[name] for name in exact} == {name: first[name] for name in exact}
+        return
+    assert (code, "--overwrite" in again["err"].decode()) == (2, True)
+    assert again[command.writes] == first[command.writes]
+    code, replaced = run(*command.other, command.overwrite)
+    assert code == 0, replaced["err"]
+    assert not command.other or replaced[command.writes] != first[command.writes]
+    if command.existing == "answered":
+        assert run(*command.other)[0] == 0
+
+
+@pytest.mark.parametrize("command", _rows(lambda c: c.writes))
 def test_a_full_disk_leaves_nothing_half_written(command: Command, server: Server, inputs: Path) -> None:
     before = _tree(inputs)
-    code, _, err = server.run(inputs, command, command.arguments, limit=_LIMIT)
-    assert code == 2, err
-    assert any("disk" in line for line in err), err
+    code, out, err = server.run(inputs, command, command.arguments, limit=_LIMIT)
+    assert code == command.fails, err
+    said = [*err, *out.splitlines()]
+    assert any(words in line for line in said for words in ("disk", "is full", "cannot be used")), said
     left = {name: data for name, data in _tree(inputs).items() if name not in before}
-    # Training says in its folder what it was asked, before there is anything to train.
-    assert all(len(data) > 0 for data in left.values()) or command.module == "stylegan.cli"
-    assert not [name for name in left if name.endswith((".png", ".safetensors", ".part"))], left.keys()
+    assert not [
+        name
+        for name in left
+        if name.endswith((".png", ".safetensors", ".so", ".npz", ".json", ".pkl"))
+        and not name.startswith(("run/", "cache/"))
+    ], left.keys()
+    assert not [name for name in left if Path(name).name.startswith(".") and name.endswith(".part")], left.keys()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", _rows("long"))
+@pytest.mark.parametrize("command", _rows(lambda c: True))
 def test_a_signal_ends_it_at_once(command: Command, number: int, server: Server, inputs: Path) -> None:
-    assert command.long is not None
-    how = {"after": 0.6} if command.opens is None else {"opens": command.opens}
-    code, _, err = server.run(inputs, command, command.long, signal=int(number), **how)
+    before = _tree(inputs)
+    how = {command.signalled[0]: command.signalled[1], "signal": int(number)}
+    code, _, err = server.run(inputs, command, command.long, **how)
     assert code == 128 + number, err
-    assert not list(inputs.rglob("*.part"))
+    assert not list(inputs.rglob(".*.part"))
+    if command.keeps:
+        found = list(inputs.rglob(Path(command.keeps).name))
+        assert any(str(path).endswith(command.keeps) for path in found), _tree(inputs).keys()
+    else:
+        left = {name for name in _tree(inputs) if name not in before}
+        assert not [name for name in left if not name.endswith("lock")], left
 
 
-@pytest.mark.parametrize("command", _rows("bad"))
+@pytest.mark.parametrize("command", _rows(lambda c: c.bad))
 def test_an_input_that_cannot_be_used_is_one_sentence(command: Command, server: Server, inputs: Path) -> None:
     assert command.bad is not None
     before = _tree(inputs)
     code, _, err = server.run(inputs, command, command.bad[0])
     assert (code, len(err)) == (2, 1), err
     assert err[0].endswith(".")
-    assert _tree(inputs) == before
+    # A batch does the others.
+    assert _tree(inputs).keys() - before.keys() == ({"o/p.png"} if "p.png" in command.bad[0] else set())
 
 
-@pytest.mark.parametrize("command", _rows("nowhere"))
+@pytest.mark.parametrize("command", _rows(lambda c: c.nowhere is not None))
 def test_an_output_that_cannot_be_written_is_one_sentence(command: Command, server: Server, inputs: Path) -> None:
     assert command.nowhere is not None
     before = _tree(inputs)
-    code, _, err = server.run(inputs, command, command.nowhere)
-    assert (code, len(err)) == (2, 1), err
-    assert "file" in err[0]
+    cache = {"PULSE_CACHE": "file/cache"} if command.environment else {}
+    code, out, err = server.run(inputs, command, command.nowhere, environment=cache)
+    assert code == command.fails, err
+    said = [line for line in (err if command.fails == 2 else out.splitlines()) if "file" in line]
+    assert len(said) >= 1
+    assert command.fails == 1 or len(err) == 1, err
     assert _tree(inputs) == before
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.long is None], ids=lambda c: c.name.replace(" ", "-"))
-def test_short_commands_write_nothing_and_end(command: Command, server: Server, inputs: Path) -> None:
+@pytest.mark.parametrize("command", _rows(lambda c: not c.writes))
+def test_commands_that_write_nothing(command: Command, server: Server, inputs: Path) -> None:
     before = _tree(inputs)
-    code, out, _ = server.run(inputs, command, command.arguments)
-    assert code in (0, 1)
+    code, out, err = server.run(inputs, command, command.arguments)
+    assert (code, err) == (0, [])
     assert out
     assert _tree(inputs) == before
 
 
-def test_nothing_heavy_is_imported_before_signals_are_handled() -> None:
-    modules = "pulse.app.cli, pulse.app.run, stylegan.cli"
-    script = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'typer' in sys.modules)"
+def test_the_operations_are_kept(server: Server, inputs: Path) -> None:
+    command = next(c for c in COMMANDS if c.name == "python -m cuda_ops")
+    before = _tree(inputs)
+    # With the cache of whoever runs the tests, which holds what the tests before this one have built.
+    cache = {"PULSE_CACHE": os.environ.get("PULSE_CACHE", "")}
+    code, out, _ = server.run(inputs, command, [], environment=cache)
+    assert code in (0, 1)
+    assert "modulated_conv2d" in out
+    assert _tree(inputs) == before
+
+
+def test_every_command_has_a_row() -> None:
+    import typer.main
+
+    from pulse.app import cli as pulse_cli
+    from stylegan import cli as stylegan_cli
+
+    named = {command.name for command in COMMANDS}
+    for name, app in (("pulse", pulse_cli._app([])), ("stylegan", stylegan_cli._app())):
+        there = {f"{name} {each}" for each in typer.main.get_command(app).commands}  # type: ignore[attr-defined]
+        assert there == {each for each in named if each.startswith(f"{name} ")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pulse", "search", "p.png", "-o", "o"],
+        ["pulse.run"],
+        ["stylegan", "info", "g.safetensors"],
+        ["stylegan.portraits", "-o", "o"],
+        ["cuda_ops"],
+    ],
+    ids=lambda c: c[0] if isinstance(c, list) else None,
+)
+def test_a_signal_while_torch_is_imported(command: list[str], number: int, inputs: Path) -> None:
+    # In place of torch: what tells how threads wait, then sends the signal.
+    (inputs / "first" / "torch").mkdir(parents=True)
+    (inputs / "first" / "torch" / "__init__.py").write_text(
+        "import os, time\nprint(os.environ.get('OMP_WAIT_POLICY'), flush=True)\n"
+        f"os.kill(os.getpid(), {int(number)})\ntime.sleep(20)\n"
+    )
+    waiting = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    environment = {name: value for name, value in os.environ.items() if name not in waiting}
+    environment["PYTHONPATH"] = os.pathsep.join([str(inputs / "first"), *filter(None, sys.path)])
+    (inputs / "input").symlink_to("one")
+    done = subprocess.run([sys.executable, "-m", *command], cwd=inputs, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (128 + number, "")
+    # The operations alone leave threads as they are.
+    assert done.stdout.strip() == ("None" if command == ["cuda_ops"] else "passive")
+
+
+def test_nothing_heavy_is_imported_for_help_and_before_signals_are_handled() -> None:
+    script = (
+        "import sys, pulse.app.cli, pulse.app.run, stylegan.cli\n"
+        "assert not {'torch', 'typer'} & set(sys.modules)\n"
+        "assert pulse.app.cli.main(['--help']) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-def _overwrite(command: Command) -> str:
-    return "-overwrite" if command.module == "pulse.app.run" else "--overwrite"
+def test_the_module_is_the_command() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "stylegan", "--version"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.startswith("pulse")) == (0, True)
 
 
-def table() -> str:
-    """The table in Markdown."""
-    heads = [
-        "command",
-        "a file in the way",
-        "a full disk",
-        "Ctrl-C; SIGTERM",
-        "an input it cannot read",
-        "an output it cannot write",
-    ]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    ends = "; ".join(text.removesuffix(", at once") for text in ENDS.values())
-    for command in COMMANDS:
-        existing = f"{command.existing}; a file of somebody else: {REFUSED}" if command.writes else command.existing
-        cells = [
-            f"`{command.name}`",
-            existing or NOTHING,
-            "; ".join(filter(None, [STOPPED, command.full])) if command.nowhere else NOTHING,
-            command.ended if command.long is None else "; ".join(filter(None, [f"{ends}, at once", command.ended])),
-            f"exit 2; {command.bad[1]}" if command.bad else "reads none",
-            "exit 2, one sentence" if command.nowhere else NOTHING,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table())
+def test_the_documentation_has_the_table() -> None:
+    assert table() in PAGE.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: typer reads the annotations, which name things imported in a function.
 # Nothing heavy at the top: until `console.run` runs, Ctrl-C is Python's, and torch must come after it.
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pulse.batch.plan import TargetOptions
     from pulse.options import SearchOptions
 
+_VERBOSE = "Also say in words what each result is worth."
 _OVERWRITE = "Do again what is done, and replace results of other requests; other files are never replaced."
 
 
@@ -22,15 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all done. 2: something could not be done, with a sentence on stderr for each thing. 130: ended by Ctrl-C, 143: by
     SIGTERM, with the best found so far written.
     """
-    return console.run("pulse", _app, arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return console.run("pulse", lambda: _app(given), arguments)
 
 
-def _app() -> Any:
+def _app(given: Sequence[str]) -> Any:
     import typer
 
     app = console.new_app("Finds faces that are, made small, the pictures you give it.")
-    for name, make in (("search", _search_command), ("demo", _demo_command), ("fit", _fit_command)):
-        app.command(name)(make(typer))
+    # The options of a search come from a module that imports torch. Where it is not called, the command is only listed.
+    search = _search_command(typer) if "search" in given else lambda: None
+    app.command("search", short_help="Finds a face for each picture and writes it as a PNG.")(search)
+    app.command("demo")(_demo_command(typer))
+    app.command("fit")(_fit_command(typer))
     return app
 
 
@@ -51,6 +57,7 @@ def _search_command(typer: Any) -> Any:
         generator: Annotated[str, option(help="A generator's name or path.")] = "default",
         sheet: Annotated[bool, option("--sheet", help="Also write contact_sheet.png.")] = False,
         save_result: Annotated[bool, option("--save-result", help="Also write each whole result.")] = False,
+        verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
         overwrite: Annotated[bool, option("--overwrite", help=_OVERWRITE)] = False,
     ) -> int:
         """Finds a face for each picture and writes it as a PNG.
@@ -58,7 +65,7 @@ def _search_command(typer: Any) -> Any:
         A run that was killed goes on where it stopped when it is started again. A result of another seed or of other
         options is kept: name another folder, or give --overwrite.
         """
-        return _search(images, output, generator, options, target, sheet, save_result, overwrite)
+        return _search(images, output, generator, options, target, sheet, save_result, verbose, overwrite)
 
     return search
 
@@ -72,12 +79,13 @@ def _demo_command(typer: Any) -> Any:
         steps: Annotated[int, option(help="Steps of the search.")] = 100,
         starts: Annotated[int, option(help="Starting points for each sprite; the best result is kept.")] = 1,
         seed: Annotated[int, option(help="The same seed gives the same faces.")] = 0,
+        verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
         overwrite: Annotated[bool, option("--overwrite", help=_OVERWRITE)] = False,
     ) -> int:
         """Finds faces for sprites of our own and shows them on one sheet."""
         from pulse.app.demo import run_demo
 
-        return run_demo(output, generator, steps=steps, starts=starts, seed=seed, overwrite=overwrite)
+        return run_demo(output, generator, steps=steps, starts=starts, seed=seed, overwrite=overwrite, verbose=verbose)
 
     return demo
 
@@ -109,11 +117,12 @@ def _search(
     target: "TargetOptions",
     sheet: bool,
     save_result: bool,
+    verbose: bool,
     overwrite: bool,
 ) -> int:
     from pulse import pictures
     from pulse.batch.here import search_pictures
-    from pulse.batch.plan import plan
+    from pulse.batch.plan import plan, sheet_request
     from pulse.generators import load_generator
     from pulse.pictures.sheet import write_sheet
     from stylegan.common.progress import progress
@@ -123,9 +132,9 @@ def _search(
     planned = plan(images, output, reserved=["contact_sheet"] if sheet else [])
     pictures.parse_colour(target.background)
     sheet_path = output / "contact_sheet.png"
+    asked = sheet_request(images, generator, options, target)
     if sheet:
-        # It only shows what is in the folder, so it is drawn anew each time.
-        pictures.check_replaceable(sheet_path, overwrite=True)
+        pictures.check_replaceable(sheet_path, overwrite=overwrite, request=asked)
     for line in planned.passed_over:
         console.warn(line)
     if not planned.jobs:
@@ -144,13 +153,14 @@ def _search(
             overwrite=overwrite,
             save_results=save_result,
             keep_rows=sheet,
+            verbose=verbose,
             on_steps=advance,
         )
     report.failures[:0] = planned.failures
     code = report.tell()
     if report.rows:
         try:
-            write_sheet(sheet_path, report.rows)
+            write_sheet(sheet_path, report.rows, asked)
             console.say(str(sheet_path))
         except OSError as error:
             code = console.fail(console.system_words(error)) if not report.interrupted else code

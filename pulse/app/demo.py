@@ -7,7 +7,7 @@ import torch
 from pulse import pictures
 from pulse.app import sprites
 from pulse.batch.here import say_found
-from pulse.batch.plan import request, weights_digest
+from pulse.batch.plan import request, sheet_request, weights_digest
 from pulse.engine import search
 from pulse.generators import load_generator
 from pulse.options import SearchOptions
@@ -24,12 +24,13 @@ def run_demo(
     starts: int = 1,
     seed: int = 0,
     overwrite: bool = False,
+    verbose: bool = False,
 ) -> int:
     """Searches all sprites and writes `<name>.png` for each, and contact_sheet.png, into the folder `output`.
 
     Results of the same request are replaced. A result of another seed or other options is kept and raises an error,
-    unless `overwrite` is set. If a signal ends the search, the best found so far is written. Prints the path of the
-    sheet.
+    unless `overwrite` is set. If a signal ends the search, the best found so far is written. Prints a line for each
+    sprite, with `verbose` also what the result is worth, and the path of the sheet.
 
     Returns:
         The exit code: 0, or that of the signal.
@@ -41,7 +42,8 @@ def run_demo(
     options = SearchOptions(steps=steps, starts=starts, seed=seed)
     pictures.check_folder(output)
     sheet = output / "contact_sheet.png"
-    pictures.check_replaceable(sheet, overwrite=True)
+    asked = sheet_request([], generator, options, None)
+    pictures.check_replaceable(sheet, overwrite=overwrite, request=asked)
     G = load_generator(generator)
     weights = weights_digest(G)
     targets = [sprites.load(name) for name in names]
@@ -61,8 +63,8 @@ def run_demo(
         for i, (name, wanted) in enumerate(zip(names, requests, strict=True)):
             text = pictures.story(result, i, generator, source=f"sprite {name}", **wanted.text())
             pictures.write_picture(output / f"{name}.png", result.images[i], text)
-            say_found(output / f"{name}.png", result, i)
-        write_sheet(sheet, rows_of(result, names))
+            say_found(output / f"{name}.png", result, i, verbose)
+        write_sheet(sheet, rows_of(result, names), asked)
     console.say(f"All of them side by side: {sheet}")
     if result.interrupted:
         console.warn("Interrupted: the best found so far is written.")

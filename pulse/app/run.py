@@ -105,7 +105,7 @@ def _search(
         def each_step(step: int, state: "SearchState") -> None:
             if step < args.steps:
                 if args.save_intermediate:
-                    _write_intermediate(output, items, state)
+                    _write_intermediate(output, items, state, args.overwrite)
                 advance(len(items) / state.batches)
             check()
 
@@ -114,7 +114,7 @@ def _search(
         try:
             result = search(G, targets, replace(options, seed=seed), callback=each_step)
             for row, item in enumerate(items):
-                _write(output / f"{item.name}.png", item, result, row, generator, options.eps)
+                _write(output / f"{item.name}.png", item, result, row, generator, args.verbose)
                 report.written.append(output / f"{item.name}.png")
         except (ValueError, OSError, RuntimeError, MemoryError) as error:
             report.failures.append(sentence(error, items[0].source))
@@ -197,27 +197,26 @@ def _batches(items: Iterator[_Item], size: int) -> Iterator[list[_Item]]:
         yield batch
 
 
-def _write_intermediate(output: Path, items: Sequence[_Item], state: "SearchState") -> None:
+def _write_intermediate(output: Path, items: Sequence[_Item], state: "SearchState", overwrite: bool) -> None:
     from pulse import pictures
 
     digits = math.ceil(math.log10(state.steps))
     for row, index in enumerate(state.image.tolist()):
-        name = items[index].name
+        name, wanted = items[index].name, items[index].request
+        text = {"Software": pictures.software(), "synthetic": "true", **wanted.text()}
         for kind, image in (("HR", state.images[row]), ("LR", state.downsampled[row])):
             path = output / name / kind / f"{name}_{state.step:0{digits}}.png"
-            pictures.check_replaceable(path, overwrite=True)
-            pictures.write_picture(path, image, {"Software": pictures.software(), "synthetic": "true"})
+            pictures.check_replaceable(path, overwrite=overwrite, request=wanted.asked)
+            pictures.write_picture(path, image, text)
 
 
-def _write(path: Path, item: _Item, result: "Result", row: int, generator: str, eps: float) -> None:
+def _write(path: Path, item: _Item, result: "Result", row: int, generator: str, verbose: bool) -> None:
     from pulse import pictures
+    from pulse.batch.here import say_found
 
     text = pictures.story(result, row, generator, source=console.printable(item.source.name), **item.request.text())
     pictures.write_picture(path, result.images[row], text)
-    found = float(result.l2[row])
-    console.say(f"{path}  L2 {found:.4g}. {result.verdict(row)}")
-    if not bool(result.reached[row]):
-        console.say(f"{item.name}: no face within eps {eps:g} was found; the best, at {found:.4g}, is written.")
+    say_found(path, result, row, verbose)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -248,5 +247,6 @@ def _parser() -> argparse.ArgumentParser:
     add("-duplicates", type=int, default=1, help="faces for each picture (default: 1)")
     add("-save_intermediate", action="store_true", help="also write what every step saw")
     add("-overwrite", action="store_true", help="do again what is done, and replace results of other requests")
+    add("-v", "-verbose", dest="verbose", action="store_true", help="also say in words what each result is worth")
     add_arguments(parser, SearchOptions, leave_out=_not_flags(), defaults={"batch_size": 1})
     return parser

@@ -67,6 +67,7 @@ def search_pictures(
     overwrite: bool = False,
     save_results: bool = False,
     keep_rows: bool = False,
+    verbose: bool = False,
     on_steps: Callable[[float], object] = lambda steps: None,
 ) -> Report:
     """Searches a face for each job, writes it as soon as it is found, and goes on past pictures that cannot be used.
@@ -86,6 +87,7 @@ def search_pictures(
         overwrite: replace results of other requests, and do again what is done.
         save_results: also write the whole result beside the PNG, as .safetensors.
         keep_rows: collect what a contact sheet needs.
+        verbose: also print in words what each result is worth.
         on_steps: called with the number of steps done since the last call, `options.steps` for each job in all.
     """
     report = Report()
@@ -103,6 +105,7 @@ def search_pictures(
                     overwrite,
                     save_results,
                     keep_rows,
+                    verbose,
                     report,
                     _counted(options.steps, on_steps, check),
                 )
@@ -135,13 +138,14 @@ def _search_one(
     overwrite: bool,
     save_results: bool,
     keep_rows: bool,
+    verbose: bool,
     report: Report,
     count: Callable[[int, Any], None],
 ) -> None:
     beside = job.output.with_suffix(".safetensors")
     wanted = request(os.path.realpath(job.source), file_digest(job.source), generator, weights, options, target)
     found = None if overwrite else answer(job.output, wanted, int(G.img_resolution))
-    if found is not None and (beside.exists() or not save_results):
+    if found is not None and (not save_results or pictures.read_text(beside).get("made_from") == wanted.made_from):
         report.skipped.append(job.output)
         if keep_rows:
             report.rows.append(_row_of_file(job, *found, G, options, target))
@@ -150,7 +154,7 @@ def _search_one(
         return
     pictures.check_replaceable(job.output, overwrite=overwrite, request=wanted.asked)
     if save_results:
-        pictures.check_replaceable(beside, overwrite=True)
+        pictures.check_replaceable(beside, overwrite=overwrite, request=wanted.asked)
     notes: list[str] = []
     result = depixelize(
         job.source,
@@ -164,7 +168,7 @@ def _search_one(
     )
     if save_results:
         beside.parent.mkdir(parents=True, exist_ok=True)
-        result.save(beside)
+        result.save(beside, {"Software": pictures.software(), **wanted.text()})
     text = pictures.story(
         result,
         0,
@@ -181,15 +185,19 @@ def _search_one(
     report.interrupted = result.interrupted
     if keep_rows:
         report.rows.extend(rows_of(result, [console.printable(job.source.name)], [notes]))
-    say_found(job.output, result, 0)
+    say_found(job.output, result, 0, verbose)
     for note in notes:
         console.warn(f"{job.source}: {note}")
 
 
-def say_found(path: Path, result: Result, i: int) -> None:
-    """Prints where image `i` of a result is and what its loss says."""
-    reached = "reached" if bool(result.reached[i]) else "eps not reached, best kept"
-    console.say(f"{path}  downsampling loss {float(result.l2[i]):.4g}, {reached}. {result.verdict(i)}")
+def say_found(path: Path, result: Result, i: int, verbose: bool = False) -> None:
+    """Prints one short line: where image `i` of a result is, and whether it fits; what that is worth if `verbose`."""
+    fits = f"does not fit (eps {result.settings['eps']:g}), the best is written"
+    if bool(result.reached[i]):
+        fits = "fits, as almost any face would" if bool(result.one_colour[i]) else "fits"
+    console.say(f"{path}  loss {float(result.l2[i]):.4g}, {fits}")
+    if verbose:
+        console.say(f"  {result.verdict(i)}")
 
 
 def sentence(error: BaseException, source: Path) -> str:

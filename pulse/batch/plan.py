@@ -96,10 +96,8 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> 
         if path.is_dir():
             try:
                 members, others = members_of(path, _is_picture)
-            except OSError as error:
-                made.failures.append(
-                    f"{printable(path)} cannot be looked into: {error.strerror}; check its permissions."
-                )
+            except ValueError as error:
+                made.failures.append(str(error))
                 continue
             if others:
                 made.passed_over.append(passed_over(path, others))
@@ -132,10 +130,16 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> 
 def members_of(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
     """The files of a folder that are wanted, sorted, and what else is in it, with the reason in brackets.
 
-    Hidden files are in neither. Raises OSError if the folder cannot be read.
+    Hidden files are in neither. Raises ValueError, in one sentence, if the folder cannot be read.
     """
+    try:
+        members = sorted(folder.iterdir())
+    except OSError as error:
+        raise ValueError(
+            f"{printable(folder)} cannot be looked into: {error.strerror}; check its permissions."
+        ) from error
     files, others = [], []
-    for path in sorted(folder.iterdir()):
+    for path in members:
         if path.name.startswith("."):
             continue
         why = _why_unusable(path)
@@ -187,6 +191,15 @@ def request(
     settings: dict[str, Any] = {"options": asdict(options), "target": None if target is None else asdict(target)}
     made_from = {"picture": content.hex(), "weights": weights, "software": pictures.software(), **settings}
     return Request(_digest({"source": source, "generator": generator, **settings}), _digest(made_from))
+
+
+def sheet_request(inputs: Iterable[Path], generator: str, options: SearchOptions, target: TargetOptions | None) -> str:
+    """The fingerprint of a contact sheet, made of what the user said.
+
+    The same command may draw its sheet anew, also when a folder that it names has more pictures by now.
+    """
+    named = json.dumps([os.path.realpath(path) for path in inputs])
+    return request(f"sheet of {named}", b"", generator, "", options, target).asked
 
 
 def file_digest(path: Path) -> bytes:

@@ -70,11 +70,24 @@ def guarded(command: Callable[[], int], whole_process: bool = True) -> int:
         return code if told is None else told
 
 
+def begin_early(package: str) -> None:
+    """What a package whose import takes torch calls before that, for the case that `python -m` runs it.
+
+    Its own command, with `guarded`, comes too late: Python imports the package first, which takes a second.
+
+    Args:
+        package: its name. Nothing is done where something else runs.
+    """
+    if f" -m {package} " in " ".join([*sys.orig_argv, ""]):
+        let_threads_sleep()
+        ending.end_at_once()
+
+
 def let_threads_sleep() -> None:
     """Makes OpenMP's threads sleep while they wait, unless the environment says how they wait.
 
     By default they spin, for as long as a time slice of the system; beside any other busy process each of a search's
-    many small operations then lasts as long as that (documentation, "Threads").
+    many small operations then lasts as long as that (docs/commands.md, "Threads").
     """
     if not any(name in os.environ for name in _WAITING):
         os.environ["OMP_WAIT_POLICY"] = "passive"

@@ -62,6 +62,13 @@ def handled(whole_process: bool = True) -> Iterator[None]:
                 signal.signal(number, handler)
 
 
+def end_at_once() -> None:
+    """Makes signals end the process at the very place where they find it, until `handled` begins."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: _end_here(number))
+
+
 @contextmanager
 def steps() -> Iterator[Callable[[], None]]:
     """Yields a function to call after each step of a search, which raises KeyboardInterrupt if a signal came.

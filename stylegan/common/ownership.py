@@ -1,11 +1,13 @@
 """What a file says about its origin, and the one rule for what a command may overwrite.
 
-Every PNG that this program writes says so in its text chunks, and every safetensors file in its metadata. Both are
-found without decoding a pixel or a tensor, so a large or hostile file costs as little as a small one.
+Every PNG that this program writes says so in its text chunks, every safetensors file in its metadata, and every table
+(JSON) in its first two fields, `software` and `request`. All are found without decoding a pixel or a tensor, so a large
+or hostile file costs as little as a small one.
 """
 
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,12 +20,14 @@ MAX_TEXT = 1 << 20
 _MAX_HEADER = 4 << 20
 _MAX_CHUNKS = 200_000
 _PNG = b"\x89PNG\r\n\x1a\n"
+# How our JSON files begin, as `json.dumps` writes it.
+_JSON = re.compile(rb'\{"software": "([\w. +-]{1,80})", "request": "([0-9a-f]{0,64})"')
 # The "format" of our safetensors files; older ones have no "software".
 _FORMATS = ("pulse-stylegan", "pulse-result-1")
 
 
 def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text chunks of a PNG, or the metadata of a safetensors file.
+    """The text chunks of a PNG, the metadata of a safetensors file, or the first two fields of one of our tables.
 
     Reads at most 1 MiB of text from a PNG, and nothing from a safetensors file with more than 4 MiB of header.
 
@@ -38,6 +42,9 @@ def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
             head = file.read(8)
             if head == _PNG:
                 return _png_text(file)
+            if head[:2] == b'{"':
+                found = _JSON.match(head + file.read(256))
+                return {} if found is None else {"software": found[1].decode(), "request": found[2].decode()}
             return _safetensors_metadata(file, head)
     except (OSError, ValueError, RecursionError):
         return {}

@@ -22,13 +22,16 @@ def _run(arguments: list[str] | None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="which portraits (default: 0)")
     parser.add_argument("--resolution", type=int, default=128, help="pixels along a side (default: 128)")
     parser.add_argument("--kind", choices=KINDS, default="people", help="whom to draw (default: people)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace other portraits of this program; other files never are"
+    )
     options = parser.parse_args(arguments)
     check_resolution(options.resolution)
     if options.count < 1:
         raise ValueError(f"The number of portraits is {options.count}; give one or more.")
     if not 0 <= options.seed < 2**63:
         raise ValueError(f"The seed is {options.seed}; give a whole number from 0 to 2^63 - 1.")
-    draw(options.count, options.seed, options.resolution, options.output, options.kind)
+    draw(options.count, options.seed, options.resolution, options.output, options.kind, overwrite=options.overwrite)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylegan.common.files import whole_file, write_text
-from stylegan.common.pixels import to_pil
+from stylegan.common.distribution import software
+from stylegan.common.files import write_text
+from stylegan.common.ownership import check_replaceable
+from stylegan.common.png import write_png
 from stylegan.common.processes import cores, in_processes
 from stylegan.common.progress import progress
 from stylegan.portraits.characters import EXTRAS
@@ -24,13 +27,17 @@ _BATCH = 16
 _WORTH_A_PROCESS = 64
 
 
-def draw(count: int, seed: int, resolution: int, folder: Path, kind: str = "people") -> None:
+def draw(
+    count: int, seed: int, resolution: int, folder: Path, kind: str = "people", *, overwrite: bool = False
+) -> None:
     """Draw `count` portraits into `folder`: a PNG each, and last of all portraits.json with the truth about them.
 
-    Large counts are drawn by one process per core. The folder is made if it is not there.
+    Large counts are drawn by one process per core. The folder is made if it is not there. Each file says in its text
+    that this program made it, and what was asked for. Portraits that are there already are drawn anew if they are the
+    same ones; others are replaced only if `overwrite` is set, and files of somebody else never.
 
     Raises:
-        ValueError: if the folder cannot be made.
+        ValueError: if the folder cannot be made, or a file is in the way; then nothing is drawn.
         OSError: if a file in it cannot be written.
     """
     points = sample(count, torch.Generator().manual_seed(seed), kind)
@@ -38,6 +45,11 @@ def draw(count: int, seed: int, resolution: int, folder: Path, kind: str = "peop
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"The folder {folder} cannot be made ({error.strerror}); give another one.") from None
+    table_path = folder / "portraits.json"
+    asked = _digest({"kind": kind, "seed": seed, "count": count, "resolution": resolution})
+    check_replaceable(table_path, overwrite=overwrite, request=asked)
+    for i, point in enumerate(points.numpy()):
+        check_replaceable(folder / _name(i), overwrite=overwrite, request=_request(point, resolution))
     jobs = [(i, points[i : i + _BATCH].numpy(), resolution, folder) for i in range(0, count, _BATCH)]
     table = []
     with progress("portraits", count) as advance:
@@ -45,8 +57,17 @@ def draw(count: int, seed: int, resolution: int, folder: Path, kind: str = "peop
             table += rows
             advance(len(rows))
     names = (COORDINATES + EXTRAS)[: points.shape[1]]
-    everything = {"kind": kind, "seed": seed, "resolution": resolution, "coordinates": names, "portraits": table}
-    write_text(folder / "portraits.json", json.dumps(everything))
+    # These two first: `stylegan.common.ownership` looks there.
+    everything = {
+        "software": software(),
+        "request": asked,
+        "kind": kind,
+        "seed": seed,
+        "resolution": resolution,
+        "coordinates": names,
+        "portraits": table,
+    }
+    write_text(table_path, json.dumps(everything))
 
 
 def _draw_some(job: tuple[int, NDArray[np.float32], int, Path]) -> list[dict[str, Any]]:
@@ -55,11 +76,29 @@ def _draw_some(job: tuple[int, NDArray[np.float32], int, Path]) -> list[dict[str
     u = torch.from_numpy(points)
     rows = []
     for i, (picture, facts) in enumerate(zip(render(u, resolution), truth(u, resolution), strict=True)):
-        name = f"portrait_{first + i:06d}.png"
-        with whole_file(folder / name) as part:
-            to_pil(picture).save(part, "png")
+        name = _name(first + i)
+        text = {
+            "Software": software(),
+            "Description": "Synthetic portrait: a renderer drew it; it shows no real person.",
+            "synthetic": "true",
+            "request": _request(points[i], resolution),
+        }
+        write_png(folder / name, picture, text)
         rows.append({"file": name, **_plain(facts), "point": points[i].tolist()})
     return rows
+
+
+def _name(number: int) -> str:
+    return f"portrait_{number:06d}.png"
+
+
+def _request(point: NDArray[np.float32], resolution: int) -> str:
+    """A fingerprint of one portrait."""
+    return _digest({"point": point.tolist(), "resolution": resolution})
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(facts: Truth) -> dict[str, Any]:

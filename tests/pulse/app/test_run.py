@@ -1,5 +1,6 @@
 """`python -m pulse.run` takes PULSE's flags and writes PULSE's files."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_the_defaults_are_those_of_pulse() -> None:
         "save_intermediate": False,
         # Ours.
         "overwrite": False,
+        "verbose": False,
     }
 
 
@@ -77,7 +79,7 @@ def test_one_png_for_each_picture(script: Run) -> None:
 def test_a_missed_eps_still_gives_a_picture_and_a_sentence(script: Run) -> None:
     _, out, _ = script("-steps", "1", "-eps", "0")
     assert _files("runs") == ["cat.png", "knight.png"]
-    assert sum(line.startswith("cat: no face within eps 0 was found") for line in out) == 1
+    assert sum(line.startswith("runs/cat.png") and "does not fit (eps 0)" in line for line in out) == 1
 
 
 def test_what_is_there_is_kept(script: Run) -> None:
@@ -107,6 +109,26 @@ def test_what_is_no_png_is_named(script: Run) -> None:
     assert len(err) == 1
     for name in ("photo.jpg", "LOUD.PNG", "sub (a folder)"):
         assert name in err[0]
+
+
+def test_a_closed_folder_is_told_in_a_sentence(script: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(folder: Path) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    assert script() == (2, [], ["input cannot be looked into: Permission denied; check its permissions."])
+
+
+def test_intermediate_files_of_another_request_are_kept(script: Run) -> None:
+    script("-steps", "2", "-seed", "3", "-save_intermediate")
+    first = Path("runs/cat/HR/cat_0.png").read_bytes()
+    for name in ("cat", "knight"):
+        Path(f"runs/{name}.png").unlink()
+    code, _, err = script("-steps", "2", "-seed", "4", "-save_intermediate")
+    assert (code, "result of another request" in err[0]) == (2, True)
+    assert Path("runs/cat/HR/cat_0.png").read_bytes() == first
+    assert script("-steps", "2", "-seed", "4", "-save_intermediate", "-overwrite")[0] == 0
+    assert Path("runs/cat/HR/cat_0.png").read_bytes() != first
 
 
 def test_duplicates_are_numbered_and_differ(script: Run) -> None:

@@ -1,5 +1,6 @@
 """Only what this program wrote is ever replaced, and finding that out costs little whatever the file is."""
 
+import json
 import os
 import struct
 import time
@@ -116,3 +117,17 @@ def test_names_cannot_drive_a_terminal() -> None:
     assert printable("a\x1b[31mb\nc") == "a\\x1b[31mb\\nc"
     assert printable(os.fsdecode(b"caf\xe9.png")) == "caf\\udce9.png"
     assert printable("猫 é.png") == "猫 é.png"
+
+
+def test_our_tables_are_known_by_how_they_begin(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    rest = {"rows": list(range(1000))}
+    path.write_text(json.dumps({"software": software(), "request": "00ff", **rest}))
+    assert file_text(path) == {"software": software(), "request": "00ff"}
+    check_replaceable(path, request="00ff")
+    with pytest.raises(ValueError, match="another request"):
+        check_replaceable(path, request="ff00")
+    for other in ({"rows": [], "software": software()}, {"software": "gimp", "request": "00ff"}):
+        path.write_text(json.dumps(other))
+        with pytest.raises(ValueError, match="not made by this program"):
+            check_replaceable(path, overwrite=True)
