@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 
+# Waiting threads sleep, so that a busy neighbour does not slow the tests down many times.
+export OMP_WAIT_POLICY ?= passive
+
 LANDMARKS := /usr/share/dlib/shape_predictor_68_face_landmarks.dat
 
 .PHONY: demo test check lint landmarks docs bench gpu clean help
@@ -12,7 +15,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(VENV)/.installed  ## find faces for the sprites that come with the project, into OUT (demo/)
-	$(BIN)/python -m pulse demo -o $(OUT)
+	$(BIN)/python -m pulse demo -o $(OUT) --overwrite
 
 test: lint landmarks  ## lint, types, and all tests
 	$(BIN)/python -m pytest
