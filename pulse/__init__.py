@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pulse import losses, operators, sphere
     from pulse.best import Best
     from pulse.depixelizer import depixelize
+    from pulse.drawn import draw
     from pulse.engine import Callback, SearchState, search
     from pulse.generators import load_generator
     from pulse.latents import Space, latent_space
@@ -44,6 +45,7 @@ __all__ = [
     "check_adjoint",
     "depixelize",
     "downsample",
+    "draw",
     "latent_space",
     "load_generator",
     "losses",
@@ -73,6 +75,7 @@ _MODULES = {
     "check_adjoint": "pulse.operators",
     "depixelize": "pulse.depixelizer",
     "downsample": "pulse.operators",
+    "draw": "pulse.drawn",
     "latent_space": "pulse.latents",
     "load_generator": "pulse.generators",
     "losses": "pulse.losses",

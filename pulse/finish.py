@@ -33,6 +33,7 @@ class Solution:
         cost: (B,), `error` plus the prior's term.
         steps: (B,) int64, how many steps were taken that lowered the cost.
         evaluations: how often the function was evaluated, counted in rows.
+        jacobian: (B, P, K), the last one of each row, 0 in columns that were not free.
     """
 
     x: Tensor
@@ -41,6 +42,7 @@ class Solution:
     cost: Tensor
     steps: Tensor
     evaluations: int
+    jacobian: Tensor
 
 
 @torch.no_grad()
@@ -50,6 +52,8 @@ def least_squares(
     target: Tensor,
     *,
     prior: float | Tensor = 0.0,
+    free: Tensor | None = None,
+    renew: int = 1,
     spherical: bool = False,
     steps: int = 8,
     difference: float = 0.05,
@@ -68,6 +72,10 @@ def least_squares(
         target: (B, P).
         prior: weight of the prior, a number or (B,); x counts as standard normal, so this is the maximum a posteriori
             point for noise of variance `prior` * P / K.
+        free: (B, K) or (K,) bool, the coordinates that may move; all by default. A coordinate of a row whose column of
+            the first Jacobian is 0 is not differentiated again: the function does not see it.
+        renew: the Jacobian is taken anew at every step of this number, and updated from what the steps between have
+            seen (C. Broyden 1965; Nocedal and Wright, equation 11.14), which costs no evaluation.
         spherical: keep each row's length, and step along the sphere (geodesics of `pulse.sphere`); the prior then has
             no effect.
         steps: the largest number of steps.
@@ -90,7 +98,10 @@ def least_squares(
     if x.ndim != 2 or target.ndim != 2 or len(x) != len(target):
         raise ValueError(f"The points are {tuple(x.shape)}, the targets {tuple(target.shape)}; give (B, K) and (B, P).")
     problem = _Problem(function, target, torch.as_tensor(prior, dtype=x.dtype).expand(len(x)), spherical)
-    best = problem.solution(x, problem.evaluate(x), torch.zeros(len(x), dtype=torch.int64))
+    free = torch.ones_like(x, dtype=torch.bool) if free is None else free.expand_as(x).clone()
+    seen = free.clone()
+    jacobian = x.new_zeros(len(x), target.shape[1], x.shape[1])
+    best = problem.solution(x, problem.evaluate(x), torch.zeros(len(x), dtype=torch.int64), jacobian)
     if not best.cost.isfinite().all():
         raise ValueError("The function is not finite where the search begins; begin somewhere else.")
     damping = torch.full((len(x),), 1e-2, dtype=x.dtype)
@@ -98,17 +109,29 @@ def least_squares(
         rows = ((best.error > enough) & (damping < _MOST_DAMPING)).nonzero()[:, 0]
         if len(rows) == 0:
             break
-        jacobian = problem.jacobian(best.x[rows], best.value[rows], difference)
+        if step % renew == 0:
+            jacobian = jacobian.clone()
+            jacobian[rows] = problem.jacobian(best.x[rows], best.value[rows], difference, seen[rows])
+            seen &= (jacobian != 0).any(1) if step == 0 else seen
         tried = damping[rows, None] * torch.tensor(_DAMPINGS)
-        moves = problem.moves(jacobian, best.x[rows], best.value[rows], rows, tried).clamp(-longest, longest)
-        better, which = problem.try_moves(best, rows, moves)
-        best = better
+        moves = problem.moves(jacobian[rows], free[rows], best.x[rows], best.value[rows], rows, tried)
+        before = best
+        best, which = problem.try_moves(best, rows, moves.clamp(-longest, longest), jacobian)
+        if renew > 1:
+            jacobian = _updated(jacobian, best.x - before.x, best.value - before.value)
         helped = which >= 0
         picked = tried.gather(1, which.clamp(min=0)[:, None])[:, 0].clamp(min=_LEAST_DAMPING)
         damping[rows] = torch.where(helped, picked, damping[rows] * 30)
         if callback is not None and callback(step, best) is True:
             break
     return best
+
+
+def _updated(jacobian: Tensor, moved: Tensor, changed: Tensor) -> Tensor:
+    """Broyden's Jacobian (B, P, K): of all that give `changed` for `moved`, the one nearest to the last."""
+    off = changed - (jacobian @ moved[:, :, None])[:, :, 0]
+    length = moved.square().sum(1).clamp(min=1e-9)
+    return jacobian + off[:, :, None] * (moved / length[:, None])[:, None]
 
 
 class _Problem:
@@ -125,22 +148,25 @@ class _Problem:
         self.evaluations += len(x)
         return self.function(x)
 
-    def solution(self, x: Tensor, value: Tensor, steps: Tensor) -> Solution:
+    def solution(self, x: Tensor, value: Tensor, steps: Tensor, jacobian: Tensor) -> Solution:
         error = (value - self.target).square().mean(1)
-        return Solution(x, value, error, error + self.prior * x.square().mean(1), steps, self.evaluations)
+        return Solution(x, value, error, error + self.prior * x.square().mean(1), steps, self.evaluations, jacobian)
 
     def moved(self, x: Tensor, move: Tensor) -> Tensor:
         return sphere.exp(x, move) if self.spherical else x + move
 
-    def jacobian(self, x: Tensor, value: Tensor, difference: float) -> Tensor:
-        """(B, P, K), one column for each coordinate."""
-        b, k = x.shape
-        towards = torch.where(x > 0, -difference, difference)
-        moved = self.moved(x[:, None].expand(b, k, k), torch.diag_embed(towards))
-        values = self.evaluate(moved.reshape(b * k, k)).view(b, k, -1)
-        return ((values - value[:, None]) / towards[:, :, None]).transpose(1, 2)
+    def jacobian(self, x: Tensor, value: Tensor, difference: float, seen: Tensor) -> Tensor:
+        """(B, P, K), one column for each coordinate; 0 where it is not `seen` (B, K)."""
+        row, column = seen.nonzero().unbind(1)
+        towards = torch.where(x > 0, -difference, difference)[row, column].to(x.dtype)
+        step = torch.zeros(len(row), x.shape[1], dtype=x.dtype)
+        step[torch.arange(len(row)), column] = towards
+        values = self.evaluate(self.moved(x[row], step))
+        jacobian = x.new_zeros(*x.shape, value.shape[1])
+        jacobian[row, column] = (values - value[row]) / towards[:, None]
+        return jacobian.transpose(1, 2)
 
-    def moves(self, jacobian: Tensor, x: Tensor, value: Tensor, rows: Tensor, damping: Tensor) -> Tensor:
+    def moves(self, jacobian: Tensor, free: Tensor, x: Tensor, value: Tensor, rows: Tensor, damping: Tensor) -> Tensor:
         """(B, D, K): the steps of the damped normal equations for each of D dampings."""
         p, k = jacobian.shape[1:]
         weight = (self.prior[rows] / k)[:, None]
@@ -148,9 +174,11 @@ class _Problem:
         gradient = (jacobian.transpose(1, 2) @ (value - self.target[rows])[:, :, None])[:, :, 0] / p + weight * x
         scale = normal.diagonal(dim1=1, dim2=2).mean(1).clamp(min=torch.finfo(x.dtype).tiny)
         damped = normal[:, None] + torch.diag_embed((damping * scale[:, None])[:, :, None].expand(-1, -1, k))
-        return torch.linalg.solve(damped, -gradient[:, None].expand(-1, damping.shape[1], -1))
+        # The column of a coordinate that is not free is 0, so that without a gradient it stays.
+        pull = -(gradient * free)[:, None].expand(-1, damping.shape[1], -1)
+        return torch.linalg.solve(damped, pull)
 
-    def try_moves(self, best: Solution, rows: Tensor, moves: Tensor) -> tuple[Solution, Tensor]:
+    def try_moves(self, best: Solution, rows: Tensor, moves: Tensor, jacobian: Tensor) -> tuple[Solution, Tensor]:
         """The better of `best` and the results of the moves; and which move helped each row, -1 for none."""
         b, d, k = moves.shape
         x = self.moved(best.x[rows, None].expand(b, d, k), moves)
@@ -163,4 +191,4 @@ class _Problem:
         found, value, steps = best.x.clone(), best.value.clone(), best.steps.clone()
         found[taken], value[taken] = x[helped, one], values[helped, one]
         steps[taken] += 1
-        return self.solution(found, value, steps), torch.where(helped, which, -1)
+        return self.solution(found, value, steps, jacobian), torch.where(helped, which, -1)

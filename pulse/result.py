@@ -181,12 +181,51 @@ class Result:
         ]
         if bool(self.one_colour[i]):
             words.append("The target is nearly one colour, which almost any image fits, so that says little.")
+        if self.settings.get("finish") == "drawn":
+            words.append(
+                f"It was drawn by the renderer, not by a network; its numbers lie {float(self.radius[i]):.2f} "
+                "deviations from the most common ones (usually 1)."
+            )
+            return " ".join(words)
         words.append(
             f"Whether it is a likely image is another matter: its styles lie {float(self.spread[i]):.2f} deviations "
             f"apart (0 in the generator's own images, 1 if unrelated) and {float(self.radius[i]):.2f} from its mean "
             "(usually 1)."
         )
         return " ".join(words)
+
+    def describe(self, i: int = 0) -> str:
+        """What a drawn answer shows, in words: "a man of about 60, bald, white beard, glasses, smiling".
+
+        Raises:
+            ValueError: the image was not drawn (`pulse.draw`), so nobody knows.
+        """
+        from pulse import redraw
+
+        return redraw.describe(self._drawn(i))
+
+    def redraw(self, i: int = 0, *, resolution: int | None = None, **attributes: float | str) -> Tensor:
+        """Draws a drawn answer again, of another size or with other attributes.
+
+            older = result.redraw(0, age=0.9, smile=0.8, yaw=0.7)
+            king = result.redraw(0, resolution=1024, headgear="crown")
+
+        Args:
+            i: which image.
+            resolution: 8 to 1024 px; by default that of the answer.
+            attributes: coordinates of `stylegan.portraits` by name (`COORDINATES`, `EXTRAS`), from 0 to 1, or for
+                switches and choices of `TABLE` also a name such as headgear="crown".
+
+        Returns:
+            (3, resolution, resolution) in [0, 1].
+
+        Raises:
+            ValueError: in one sentence, for an unknown attribute or value, or an image that was not drawn.
+        """
+        from pulse import redraw
+
+        latents = self._drawn(i)
+        return redraw.redraw(latents, self.images.shape[-1] if resolution is None else resolution, attributes)
 
     def save(self, path: str | os.PathLike[str], text: Mapping[str, str] | None = None) -> None:
         """Writes everything to one safetensors file, whole or not at all; `Result.load` brings it back.
@@ -234,6 +273,12 @@ class Result:
         if not -len(self) <= i < len(self):
             raise IndexError(f"The result has {len(self)} images and none at {i}; give an index below {len(self)}.")
         return i % len(self)
+
+    def _drawn(self, i: Any) -> Tensor:
+        """The latents (1, K) of a drawn answer."""
+        if self.settings.get("finish") != "drawn":
+            raise ValueError("The images come from a network and have no attributes in words; use pulse.draw for that.")
+        return self.latents[self._row(i)]
 
     def _deviations(self) -> Tensor:
         return self.latents * _DEVIATIONS.get(self.settings.get("space", ""), 1.0)

@@ -55,6 +55,7 @@ def _search_command(typer: Any) -> Any:
         target: TargetOptions,
         options: SearchOptions,
         generator: Annotated[str, option(help="A generator's name or path.")] = "default",
+        finish: Annotated[str, option(help="Who draws the faces: network, or drawn, by the renderer.")] = "network",
         sheet: Annotated[bool, option("--sheet", help="Also write contact_sheet.png.")] = False,
         save_result: Annotated[bool, option("--save-result", help="Also write each whole result.")] = False,
         verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
@@ -65,7 +66,7 @@ def _search_command(typer: Any) -> Any:
         A run that was killed goes on where it stopped when it is started again. A result of another seed or of other
         options is kept: name another folder, or give --overwrite.
         """
-        return _search(images, output, generator, options, target, sheet, save_result, verbose, overwrite)
+        return _search(images, output, generator, options, target, finish, sheet, save_result, verbose, overwrite)
 
     return search
 
@@ -115,6 +116,7 @@ def _search(
     generator: str,
     options: "SearchOptions",
     target: "TargetOptions",
+    finish: str,
     sheet: bool,
     save_result: bool,
     verbose: bool,
@@ -123,6 +125,7 @@ def _search(
     from pulse import pictures
     from pulse.batch.here import search_pictures
     from pulse.batch.plan import plan, sheet_request
+    from pulse.depixelizer import check_finish
     from pulse.generators import load_generator
     from pulse.pictures.sheet import write_sheet
     from stylegan.common.progress import progress
@@ -132,7 +135,8 @@ def _search(
     planned = plan(images, output, reserved=["contact_sheet"] if sheet else [])
     pictures.parse_colour(target.background)
     sheet_path = output / "contact_sheet.png"
-    asked = sheet_request(images, generator, options, target)
+    by = generator if finish == "network" else f"{generator} ({finish})"
+    asked = sheet_request(images, by, options, target)
     if sheet:
         pictures.check_replaceable(sheet_path, overwrite=overwrite, request=asked)
     for line in planned.passed_over:
@@ -141,6 +145,7 @@ def _search(
         for line in planned.failures:
             console.warn(line)
         return 2
+    check_finish(finish, generator)
     G = load_generator(generator)
     pictures.check_framing(G.img_resolution, target.size, target.framing)
     with progress("Searching", len(planned.jobs) * options.steps) as advance:
@@ -150,6 +155,7 @@ def _search(
             generator,
             options,
             target,
+            finish=finish,
             overwrite=overwrite,
             save_results=save_result,
             keep_rows=sheet,

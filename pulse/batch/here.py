@@ -9,6 +9,7 @@ from typing import Any
 from pulse import pictures
 from pulse.batch.plan import Job, TargetOptions, answer, file_digest, named, request, weights_digest
 from pulse.depixelizer import depixelize
+from pulse.drawn import RESOLUTION
 from pulse.operators import downsample
 from pulse.options import SearchOptions
 from pulse.pictures.sheet import SheetRow, rows_of
@@ -64,6 +65,7 @@ def search_pictures(
     options: SearchOptions,
     target: TargetOptions,
     *,
+    finish: str = "network",
     overwrite: bool = False,
     save_results: bool = False,
     keep_rows: bool = False,
@@ -84,6 +86,7 @@ def search_pictures(
         G: the generator; `generator` is how the user named it.
         options: of the search.
         target: how pictures become small.
+        finish: who draws the answers, as of `depixelize`.
         overwrite: replace results of other requests, and do again what is done.
         save_results: also write the whole result beside the PNG, as .safetensors.
         keep_rows: collect what a contact sheet needs.
@@ -102,6 +105,7 @@ def search_pictures(
                     weights,
                     options,
                     target,
+                    finish,
                     overwrite,
                     save_results,
                     keep_rows,
@@ -135,6 +139,7 @@ def _search_one(
     weights: str,
     options: SearchOptions,
     target: TargetOptions,
+    finish: str,
     overwrite: bool,
     save_results: bool,
     keep_rows: bool,
@@ -143,8 +148,11 @@ def _search_one(
     count: Callable[[int, Any], None],
 ) -> None:
     beside = job.output.with_suffix(".safetensors")
-    wanted = request(os.path.realpath(job.source), file_digest(job.source), generator, weights, options, target)
-    found = None if overwrite else answer(job.output, wanted, int(G.img_resolution))
+    drawn = finish == "drawn"
+    # What is drawn is another answer than the network's.
+    by, of = (f"{generator} (drawn)", f"{weights} (drawn)") if drawn else (generator, weights)
+    wanted = request(os.path.realpath(job.source), file_digest(job.source), by, of, options, target)
+    found = None if overwrite else answer(job.output, wanted, RESOLUTION if drawn else int(G.img_resolution))
     if found is not None and (not save_results or pictures.read_text(beside).get("made_from") == wanted.made_from):
         report.skipped.append(job.output)
         if keep_rows:
@@ -158,7 +166,8 @@ def _search_one(
     notes: list[str] = []
     result = depixelize(
         job.source,
-        generator=G,
+        generator=generator if drawn else G,
+        finish=finish,
         size=target.size,
         framing=target.framing,
         background=target.background,
@@ -166,6 +175,9 @@ def _search_one(
         callback=count,
         options=options,
     )
+    if drawn:
+        for step in range(options.steps):
+            count(step, None)
     if save_results:
         beside.parent.mkdir(parents=True, exist_ok=True)
         result.save(beside, {"Software": pictures.software(), **wanted.text()})

@@ -88,6 +88,10 @@ def story(
         "again": _call(result, i, name, more),
         **more,
     }
+    if result.settings.get("finish") == "drawn":
+        text["Description"] = "Synthetic face: drawn by a renderer to fit a small picture; it shows no real person."
+        text["finish"] = "drawn"
+        text["shows"] = result.describe(i)
     if notes:
         text["notes"] = " ".join(notes)
     return text
@@ -97,7 +101,8 @@ def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> 
     """The Python call that finds image `i` again."""
     from pulse.options import SearchOptions
 
-    plain = SearchOptions()
+    drawn = result.settings.get("finish") == "drawn"
+    plain = SearchOptions(starts=2) if drawn else SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
     options["seed"] = result.seeds[i]
     # Only a caller that began with a picture says how it became a target.
@@ -106,5 +111,9 @@ def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> 
             options[key] = more[key]
     if "size" in more:
         options["size"] = int(more["size"])
-    arguments = [repr(more.get("source", "the picture")), f"generator={generator!r}"]
+    source = repr(more.get("source", "the picture"))
+    if drawn:
+        options |= {key: result.settings[key] for key in ("kind", "fidelity", "resolution")}
+        return f"pulse.draw({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
+    arguments = [source, f"generator={generator!r}"]
     return f"pulse.depixelize({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"

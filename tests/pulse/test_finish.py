@@ -80,3 +80,29 @@ def test_what_cannot_be_solved_is_said() -> None:
     with pytest.raises(ValueError, match="not finite where the search begins"):
         least_squares(lambda x: x / 0, torch.zeros(1, 1), torch.full((1, 1), math.pi))
     assert np.isfinite(float(least_squares(lambda x: 1 / x, torch.ones(1, 1), torch.zeros(1, 1)).error))
+
+
+def test_what_is_not_free_stays_and_what_is_unseen_is_not_asked_again() -> None:
+    asked = []
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        asked.append(len(x))
+        return torch.stack([x[:, 0] + x[:, 1], x[:, 1].sin()], 1)
+
+    x = torch.tensor([[0.5, 0.5, 0.5, 0.5]])
+    free = torch.tensor([False, True, True, True])
+    found = least_squares(function, x, torch.tensor([[2.0, 0.9]]), free=free, steps=2)
+    assert float(found.x[0, 0]) == 0.5
+    # The start, three columns, three dampings; then only the column that is seen.
+    assert asked == [1, 3, 3, 1, 3]
+    assert float(found.x[0, 2]) == 0.5
+
+
+def test_broyden_s_updates_save_evaluations() -> None:
+    rng = torch.Generator().manual_seed(5)
+    target = _curved(0.5 * torch.randn(4, 3, generator=rng).double())
+    start = torch.zeros(4, 3, dtype=torch.float64) + 0.1
+    anew = least_squares(_curved, start, target, steps=12, difference=1e-5)
+    updated = least_squares(_curved, start, target, steps=12, difference=1e-5, renew=3)
+    assert updated.evaluations < anew.evaluations
+    assert float(updated.error.max()) < 1e-6
