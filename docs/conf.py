@@ -20,6 +20,9 @@ intersphinx_mapping: dict[str, tuple[str, None]] = {}
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 root_doc = "index"
 
+# The protocol and the classes that honour it are all called Generator; links in type hints take the first.
+suppress_warnings = ["ref.python"]
+
 html_theme = "furo"
 html_title = "pulse"
 html_theme_options = {"source_edit_link": ""}

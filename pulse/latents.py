@@ -60,15 +60,15 @@ class Space:
 def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False, labels: Tensor | None = None) -> Space:
     """The latent space `name` of the generator `G`.
 
-    "gaussianized" (or "pulse"): PULSE's; w = leaky_relu(v * std + mean, 0.2) with the mean and standard deviation
-        of leaky_relu(w, 5) in `G.gaussian_fit` (computed and stored there when it is None). The last layer of the
-        mapping network ends in a leaky ReLU of slope 0.2; undone, w is nearly normal (Menon et al., CVPR 2020,
-        section 4). Spherical; one v per style, or one for all with `tile_latent`.
-    "z": the mapping network's input, one for all styles (section 3 there, "Latent Space Exploration"). Spherical.
-    "w": w = mean + 0.1 * deviation * v, one for all styles, free (Karras et al., Analyzing and Improving the Image
-        Quality of StyleGAN, CVPR 2020, section 5, also start at the mean and scale by the deviation).
-    "w+": the same with one v per style (Abdal et al., Image2StyleGAN, ICCV 2019, section 5), or as "w" with
-        `tile_latent`.
+    - "gaussianized" (or "pulse"): PULSE's; w = leaky_relu(v * std + mean, 0.2) with the mean and standard deviation
+      of leaky_relu(w, 5) in `G.gaussian_fit` (computed and stored there when it is None). The last layer of the
+      mapping network ends in a leaky ReLU of slope 0.2; undone, w is nearly normal (Menon et al., CVPR 2020, section
+      4). Spherical; one v per style, or one for all with `tile_latent`.
+    - "z": the mapping network's input, one for all styles (section 3 there, "Latent Space Exploration"). Spherical.
+    - "w": w = mean + 0.1 * deviation * v, one for all styles, free (Karras et al., Analyzing and Improving the Image
+      Quality of StyleGAN, CVPR 2020, section 5, also start at the mean and scale by the deviation).
+    - "w+": the same with one v per style (Abdal et al., Image2StyleGAN, ICCV 2019, section 5), or as "w" with
+      `tile_latent`.
 
     A conditional generator needs `labels` (N, c_dim), on its device; means and deviations are then those of each label.
 

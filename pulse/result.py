@@ -23,11 +23,13 @@ _DEVIATIONS = {"w": 0.1, "w+": 0.1}
 class Result:
     """The best image found for each of N targets. All tensors are on the CPU.
 
+    It is indexed and walked through as a list of results of one image each::
+
         result[0].to_pil().save("face.png")
         for one in result:
             print(one.verdict())
 
-    A result has the length N; `result[i]` is the result of image i, and a slice or a list of indices that of several.
+    Its length is N; a slice or a list of indices gives the result of several images.
 
     Attributes:
         images: (N, 3, H, W) in [0, 1].
