@@ -9,6 +9,8 @@ import pulse
 from pulse import fit_portrait
 from pulse.batch.here import search_pictures
 from pulse.batch.plan import TargetOptions, plan
+from pulse.fit_portrait import switches
+from pulse.fit_portrait.problem import Problem
 from pulse.pictures import read_text, story
 from stylegan import portraits
 from stylegan.common.pixels import to_pil
@@ -21,7 +23,7 @@ def few_renderings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_portrait, "_SCREENED", {"people": 8, "any": 16})
         patch.setattr(fit_portrait, "_STEPS", 2)
-        patch.setattr(fit_portrait, "_TRIED", 1)
+        patch.setattr(switches, "_TRIED", 1)
         yield
 
 
@@ -169,11 +171,11 @@ def test_what_a_target_does_not_ask_for_is_taken_away() -> None:
     u = torch.full((1, 64), 0.5)
     u[0, portraits.COORDINATES.index("glasses")] = 0.9
     v = fit_portrait.to_normal(u)
-    bare = fit_portrait._plainer(v[0])
+    bare = switches._plainer(v[0])
     assert len(bare) == 1
     for face, stays in ((bare, False), (v, True)):
         target = pulse.downsample(portraits.render(fit_portrait.to_unit(face), 32), size=16).clamp(0, 1)
-        problem = fit_portrait._Problem(target, "people", 1e-4)
-        simpler = fit_portrait._simplified(problem, problem.polish(v, torch.tensor([0]), steps=1))
+        problem = Problem(target, "people", 1e-4)
+        simpler = switches.simplified(problem, problem.polish(v, torch.tensor([0]), steps=1))
         glasses = fit_portrait.to_unit(simpler.x)[0, portraits.COORDINATES.index("glasses")]
         assert bool(glasses > 0.78) == stays
