@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pulse.depixelizer import depixelize
     from pulse.drawn import draw
     from pulse.engine import Callback, SearchState, search
+    from pulse.faces import Alignment, align
     from pulse.generators import load_generator
     from pulse.latents import Space, latent_space
     from pulse.losses import LossFunction
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pulse.starts import Init
 
 __all__ = [
+    "Alignment",
     "Best",
     "Blur",
     "Callback",
@@ -42,6 +44,7 @@ __all__ = [
     "SearchState",
     "Space",
     "Stack",
+    "align",
     "check_adjoint",
     "depixelize",
     "downsample",
@@ -57,6 +60,7 @@ __all__ = [
 # Imported when they are first asked for. The command `pulse` has to settle how threads wait and how it ends before
 # torch is imported, and this file runs before the command does.
 _MODULES = {
+    "Alignment": "pulse.faces",
     "Best": "pulse.best",
     "Blur": "pulse.operators",
     "Callback": "pulse.engine",
@@ -72,6 +76,7 @@ _MODULES = {
     "SearchState": "pulse.engine",
     "Space": "pulse.latents",
     "Stack": "pulse.operators",
+    "align": "pulse.faces",
     "check_adjoint": "pulse.operators",
     "depixelize": "pulse.depixelizer",
     "downsample": "pulse.operators",

@@ -26,8 +26,22 @@ _IN_CACHE = ("stylegan fetch", "python -m cuda_ops")
 _LIMIT = 64
 
 
+def _no_faces() -> bool:
+    from pulse.faces import FaceError, predictor_path
+
+    try:
+        predictor_path()
+    except FaceError:
+        return True
+    return False
+
+
+_FACES = pytest.mark.skipif(_no_faces(), reason="dlib or its landmark predictor is not installed")
+
+
 def _rows(wanted: Any) -> list[Any]:
-    return [pytest.param(c, id=c.name.replace(" ", "-")) for c in COMMANDS if wanted(c)]
+    marks = {"pulse align": [_FACES]}
+    return [pytest.param(c, id=c.name.replace(" ", "-"), marks=marks.get(c.name, ())) for c in COMMANDS if wanted(c)]
 
 
 class Server:

@@ -31,12 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _app(given: Sequence[str]) -> Any:
     import typer
 
+    from pulse.app.align import align_command
+
     app = console.new_app("Finds faces that are, made small, the pictures you give it.")
     # The options of a search come from a module that imports torch. Where it is not called, the command is only listed.
     search = _search_command(typer) if "search" in given else lambda: None
     app.command("search", short_help="Finds a face for each picture and writes it as a PNG.")(search)
     app.command("demo")(_demo_command(typer))
     app.command("fit")(_fit_command(typer))
+    app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
 
 
