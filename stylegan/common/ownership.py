@@ -1,8 +1,8 @@
 """What a file says about its origin, and the one rule for what a command may overwrite.
 
-Every PNG that this program writes says so in its text chunks, every safetensors file in its metadata, and every table
-(JSON) in its first two fields, `software` and `request`. All are found without decoding a pixel or a tensor, so a large
-or hostile file costs as little as a small one.
+Every PNG that this program writes says so in its text chunks, every film in its comment, every safetensors file in its
+metadata, and every table (JSON) in its first two fields, `software` and `request`. All are found without decoding a
+pixel or a tensor, so a large or hostile file costs as little as a small one.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stylegan.common.console import printable
+from stylegan.common.film_text import film_text, is_film
 
 MAX_TEXT = 1 << 20
 _MAX_HEADER = 4 << 20
@@ -27,7 +28,7 @@ _FORMATS = ("pulse-stylegan", "pulse-result-1")
 
 
 def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text chunks of a PNG, the metadata of a safetensors file, or the first two fields of one of our tables.
+    """The text of a PNG or a film, the metadata of a safetensors file, or the first two fields of one of our tables.
 
     Reads at most 1 MiB of text from a PNG, and nothing from a safetensors file with more than 4 MiB of header.
 
@@ -42,11 +43,13 @@ def file_text(path: str | os.PathLike[str]) -> dict[str, str]:
             head = file.read(8)
             if head == _PNG:
                 return _png_text(file)
+            if is_film(head):
+                return film_text(file, head)
             if head[:2] == b'{"':
                 found = _JSON.match(head + file.read(256))
                 return {} if found is None else {"software": found[1].decode(), "request": found[2].decode()}
             return _safetensors_metadata(file, head)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, LookupError, struct.error, RecursionError):
         return {}
 
 
