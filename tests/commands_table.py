@@ -61,7 +61,7 @@ class Command:
 _G = "g.safetensors"
 _SEARCH = ["-o", "o", "--generator", _G, "--steps"]
 _TRAIN = ["train", "pics", "--resolution", "16", "--batch-size", "4", "--no-tensorboard", "--kimg"]
-_TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--z-dim", "64", "--w-dim", "512", "--count", "64"]
+_TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--w-dim", "512", "--count", "64"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(

@@ -12,7 +12,6 @@ from stylegan.training.options import METHODS, PictureOptions, Schedule, Trainin
 # The options that decide the shape of a generator.
 _NETWORK = (
     "resolution",
-    "z_dim",
     "w_dim",
     "channel_base",
     "channel_max",
@@ -107,11 +106,14 @@ def add_commands(app: Any) -> None:
         count: Annotated[int, option(help="How many, rounded up to a multiple of 512.", min=1)] = 20480,
         resolution: Annotated[int, option(help="Pixels a side.", min=8)] = 128,
         seed: Annotated[int, option(help="Seed of the latents.")] = 0,
+        kind: Annotated[
+            str, option(help="people, or characters, of which half are people.", metavar="[people|characters]")
+        ] = "people",
     ) -> int:
         """Renders portraits together with their latents, for `stylegan train`."""
         from stylegan.training.launch import render
 
-        render(output, count, resolution, seed)
+        render(output, count, resolution, seed, kind)
         print(output)
         return 0
 
@@ -127,9 +129,16 @@ def add_commands(app: Any) -> None:
         given: Mapping[str, Any],
         count: Annotated[int, option(help="Portraits that are described.", min=1)] = 65536,
         steps: Annotated[int, option(help="Steps of 512 portraits.", min=1)] = 6000,
+        kind: Annotated[str, option(help="people or characters.", metavar="[people|characters]")] = "people",
+        start: Annotated[
+            str | None,
+            option(help="A checkpoint to grow out of; the numbers that its w gains describe what it does not know."),
+        ] = None,
         overwrite: Annotated[bool, option("--overwrite", help="Replace an existing file.")] = False,
     ) -> int:
-        """Teaches the mapping network of a fresh generator to describe portraits, to begin `stylegan train` with."""
+        """Teaches the mapping network of a generator to describe portraits, to begin `stylegan train` with."""
+        from stylegan.training.launch import generator_of
         from stylegan.training.teach_mapping import teach_new_generator
 
-        return teach_new_generator(output, TrainingOptions(**given), count, steps, overwrite)
+        begin = None if start is None else generator_of(start)
+        return teach_new_generator(output, given, count, steps, kind, begin, overwrite)

@@ -16,6 +16,7 @@ from stylegan.networks.stylegan2 import Generator
 from stylegan.training import distributed
 from stylegan.training.augment import AdaptiveProbability, augment
 from stylegan.training.dataset import Dataset
+from stylegan.training.growth import grow_into
 from stylegan.training.losses import discriminator_loss, generator_loss, path_lengths, pyramid_distance, r1_penalty
 from stylegan.training.metrics import Features, measure
 from stylegan.training.networks import (
@@ -23,7 +24,6 @@ from stylegan.training.networks import (
     draw,
     export_generator,
     finite_gradients,
-    grow_into,
     half_dtype,
     new_discriminator,
     new_generator,

@@ -23,8 +23,9 @@ from stylegan.training import distributed, pairs, state
 from stylegan.training.dataset import Dataset
 from stylegan.training.gan import Gan
 from stylegan.training.grids import write_grid
+from stylegan.training.growth import copy_weights
 from stylegan.training.metrics import features_of
-from stylegan.training.networks import copy_weights, options_of
+from stylegan.training.networks import options_of
 from stylegan.training.options import METHODS, PictureOptions, Schedule, TrainingOptions, device_defaults
 from stylegan.training.regress import Regression
 from stylegan.training.run import Ended, train
@@ -166,9 +167,14 @@ def _prepare(request: Request, start: Start | None) -> tuple[TrainingOptions, Da
         if request.given.get("batch_size", begun["batch_size"]) != begun["batch_size"]:
             raise ValueError(f"A snapshot is continued with its batch_size of {begun['batch_size']}; leave it out.")
     pictures = _pictures(request, request.given.get("resolution", begun.get("resolution")))
-    resolution = {"resolution": pictures.resolution}
+    of_pictures = {"resolution": pictures.resolution}
+    if pictures.latents is not None:
+        z_dim = pictures.latents.shape[1]
+        if request.given.get("z_dim", z_dim) != z_dim:
+            raise ValueError(f"The latents of these portraits have {z_dim} numbers; leave z_dim out.")
+        of_pictures["z_dim"] = z_dim
     defaults = device_defaults(request.device == "cuda", pictures.resolution)
-    options = TrainingOptions(**(defaults | begun | dict(request.given) | resolution))
+    options = TrainingOptions(**(defaults | begun | dict(request.given) | of_pictures))
     told = {
         "data": data,
         "method": request.method,
@@ -229,7 +235,7 @@ def _pictures(request: Request, resolution: int | None) -> Dataset:
     return datasets.read(source, request.folder, resolution, 256 if gpu else 64, PictureOptions(**request.reading))
 
 
-def render(folder: Path, count: int, resolution: int, seed: int) -> None:
+def render(folder: Path, count: int, resolution: int, seed: int, kind: str = "people") -> None:
     """Renders portraits with their latents into a folder, on all cores; existing ones are kept."""
     with progress("Rendering portraits", count) as advance:
         done = 0
@@ -239,7 +245,19 @@ def render(folder: Path, count: int, resolution: int, seed: int) -> None:
             advance(rendered - done)
             done = rendered
 
-        pairs.render_shards(folder, count, resolution, seed, progress=move, processes=cores())
+        pairs.render_shards(folder, count, resolution, seed, kind, progress=move, processes=cores())
+
+
+def generator_of(source: str) -> Generator:
+    """Loads a generator that can be trained.
+
+    Raises:
+        ValueError: if it is not a StyleGAN2 of the usual form, or there is none.
+    """
+    generator = load(source)
+    options_of(generator)
+    assert isinstance(generator, Generator)
+    return generator
 
 
 def _start(sources: Sequence[str], method: str) -> Start | None:
@@ -247,9 +265,7 @@ def _start(sources: Sequence[str], method: str) -> Start | None:
     generator: Generator | None = None
     discriminator: Discriminator | None = None
     for source in sources:
-        loaded = load(source)
-        options_of(loaded)
-        assert isinstance(loaded, Generator)
+        loaded = generator_of(source)
         if generator is None:
             generator = loaded
         else:

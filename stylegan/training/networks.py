@@ -1,7 +1,7 @@
-"""The networks of a run: fresh ones, grown ones, their noise, and the running average."""
+"""The networks of a run: fresh ones, their noise, and the running average."""
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from stylegan.checkpoints.loading import Generator as AnyGenerator
 from stylegan.common.pixels import signed_to_bytes
 from stylegan.gaussian_fit import fit_gaussian
 from stylegan.networks.discriminator import Discriminator
-from stylegan.networks.layers import SynthesisLayer, ToRGBLayer
 from stylegan.networks.stylegan2 import Generator
 from stylegan.training.options import TrainingOptions
 
@@ -90,52 +89,6 @@ def options_of(generator: AnyGenerator) -> dict[str, int | float]:
         "mapping_features": mapping.get("layer_features") or 0,
         "mapping_lr_multiplier": mapping.get("lr_multiplier", 0.01),
     }
-
-
-def grow_into(small: nn.Module, large: nn.Module) -> None:
-    """Copies the weights that both networks have; new to-RGB layers start at 0, so that the picture does not jump.
-
-    Raises:
-        ValueError: if a weight that both have is of another shape in each.
-    """
-    copied = copy_weights(small, large)
-    for name, tensor in large.state_dict().items():
-        if name not in copied and name.endswith("torgb.weight"):
-            tensor.zero_()
-    if isinstance(large, Generator):
-        centre_styles(large, except_for=copied)
-
-
-def copy_weights(source: nn.Module, target: nn.Module) -> set[str]:
-    """Copies the weights that both networks have and returns their names; the target's others stay.
-
-    Raises:
-        ValueError: if a weight that both have is of another shape in each.
-    """
-    have, copied = source.state_dict(), set()
-    for name, tensor in target.state_dict().items():
-        if name in have:
-            if have[name].shape != tensor.shape:
-                raise ValueError(
-                    f"The network to start with does not fit: its {name} is {tuple(have[name].shape)}, not"
-                    f" {tuple(tensor.shape)}; train with its own options."
-                )
-            tensor.copy_(have[name])
-            copied.add(name)
-    return copied
-
-
-@torch.no_grad()
-def centre_styles(generator: Generator, except_for: Collection[str] = ()) -> None:
-    """Sets the biases of all style layers so that the average w modulates every feature map by 1.
-
-    A fresh network, whose average w is 0, is like that. The biases named in `except_for` stay as they are.
-    """
-    for name, module in generator.named_modules():
-        if isinstance(module, SynthesisLayer | ToRGBLayer) and f"{name}.affine.bias" not in except_for:
-            affine = module.affine
-            shift = (affine.weight * affine.weight_gain) @ generator.mapping.w_avg
-            affine.bias.copy_((1 - shift) / affine.bias_gain)
 
 
 def copy_for_average(network: Generator) -> Generator:

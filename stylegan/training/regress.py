@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from stylegan.common.pixels import bytes_to_signed
 from stylegan.networks.stylegan2 import Generator
+from stylegan.portraits import COORDINATES
 from stylegan.training import distributed
 from stylegan.training.dataset import Dataset
+from stylegan.training.growth import grow_into
 from stylegan.training.losses import pyramid_distance, texture_distance
 from stylegan.training.metrics import measure
 from stylegan.training.muon import Muon
@@ -20,7 +22,6 @@ from stylegan.training.networks import (
     copy_for_average,
     draw,
     export_generator,
-    grow_into,
     half_dtype,
     new_generator,
     update_average,
@@ -29,6 +30,9 @@ from stylegan.training.networks import (
 from stylegan.training.options import TrainingOptions
 
 _GRID = 64
+# The first pairs are never trained on: this share of them, and at most so many. They stay the first when more are
+# rendered.
+_HELD_OUT, _HELD_OUT_AT_MOST = 1 / 16, 1024
 
 
 class Regression:
@@ -55,11 +59,17 @@ class Regression:
             raise ValueError(
                 f"The pictures have {dataset.resolution} px and the run {options.resolution}; make them agree."
             )
+        if dataset.latents.shape[1] != options.z_dim:
+            raise ValueError(
+                f"The latents of the portraits have {dataset.latents.shape[1]} numbers and the run's z_dim is"
+                f" {options.z_dim}; make them agree."
+            )
         if distributed.world_size() > 1:
             raise ValueError("A regression runs in one process; start it without torchrun.")
         self.options = options
         self.dataset = dataset
         self.latents = dataset.latents
+        self.held_out = min(int(len(dataset) * _HELD_OUT), _HELD_OUT_AT_MOST)
         with weights_from(options.seed):
             self.G = new_generator(options)
         if start is not None:
@@ -75,7 +85,9 @@ class Regression:
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         """One step down the distance between images and portraits on each scale, and between textures if asked for."""
-        index = torch.randint(len(self.dataset), (self.options.batch_size,), generator=rng, device=rng.device).cpu()
+        index = torch.randint(
+            self.held_out, len(self.dataset), (self.options.batch_size,), generator=rng, device=rng.device
+        ).cpu()
         z = self.latents[index].to(self.device)
         portraits = bytes_to_signed(self.dataset.reals(index).to(self.device))
         ws = self.G.mapping(z, update_emas=True)
@@ -94,16 +106,38 @@ class Regression:
 
     def pictures(self) -> dict[str, Tensor]:
         """Images of the averaged generator, of the latents of `examples`."""
-        z = self.latents[:_GRID]
-        return {"fakes": draw(self.G_ema, z, torch.zeros(len(z), 0))}
+        return {"fakes": self._drawn(self._grid())}
 
     def examples(self) -> Tensor:
-        """Portraits (N, 3, R, R) of uint8 to compare `pictures` with."""
-        return self.dataset.reals(torch.arange(min(_GRID, len(self.dataset))))
+        """Portraits (N, 3, R, R) of uint8 to compare `pictures` with, none of them trained on if there are enough."""
+        return self.dataset.reals(self._grid())
 
     def measure(self, count: int) -> dict[str, float]:
-        """The distances of `metrics.measure`."""
-        return measure(self.G_ema, self.dataset, count)
+        """The distances of `metrics.measure`, and those to portraits that are not trained on.
+
+        "distance" is the `losses.pyramid_distance` of up to `count` of them. Those of people and of other characters
+        are "distance_people" and "distance_others".
+        """
+        numbers = measure(self.G_ema, self.dataset, count)
+        rows = torch.arange(self.held_out)[:count]
+        if len(rows) == 0:
+            return numbers
+        groups = {"distance": rows}
+        if self.options.z_dim > len(COORDINATES):
+            others = self.latents[rows, len(COORDINATES)] > 0
+            groups = {"distance_people": rows[~others], "distance_others": rows[others]}
+        for name, group in groups.items():
+            if len(group):
+                images, portraits = (bytes_to_signed(some) for some in (self._drawn(group), self.dataset.reals(group)))
+                numbers[name] = round(float(pyramid_distance(images, portraits)), 5)
+        return numbers
+
+    def _grid(self) -> Tensor:
+        return torch.arange(min(_GRID, len(self.dataset)))
+
+    def _drawn(self, rows: Tensor) -> Tensor:
+        z = self.latents[rows]
+        return draw(self.G_ema, z, torch.zeros(len(z), 0))
 
     def export(self, path: Path) -> None:
         """Writes the averaged generator with its gaussian fit."""

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import stylegan
+from stylegan import portraits
 from stylegan.cli import main
 from stylegan.common.pixels import to_bytes
 from stylegan.training import launch, pairs
 from stylegan.training.dataset import Dataset
-from stylegan.training.networks import grow_into, new_generator, weights_from
+from stylegan.training.networks import new_generator, weights_from
 from stylegan.training.options import Schedule, TrainingOptions
 from stylegan.training.regress import Regression
 from stylegan.training.run import train
@@ -25,7 +26,7 @@ TINY = TrainingOptions(resolution=16, w_dim=16, channel_base=128, channel_max=16
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pairs whose picture is one colour, taken from the first three coordinates of z."""
     folder = tmp_path_factory.mktemp("pairs")
-    z = torch.randn(64, pairs.Z_DIM, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
     colours = pairs.coordinates_of(z)[:, :3, None, None].expand(-1, -1, 16, 16)
     np.savez(folder / "pairs_0_00000.npz", z=z.numpy(), pictures=to_bytes(colours).numpy())
     return folder
@@ -63,6 +64,41 @@ def test_a_run_is_not_continued_with_other_options(folder: Path, tmp_path: Path)
         train(Regression(data, replace(TINY, learning_rate=1e-4)), tmp_path, Schedule(kimg=0.016))
 
 
+def test_what_is_held_out_is_measured_and_never_trained_on(folder: Path) -> None:
+    z, pictures = pairs.read_shards(folder)
+    other = pictures.clone()
+    regression = Regression(Dataset(other.numpy(), latents=z), TINY)
+    assert regression.held_out == 4
+    other[:4] = 255 - other[:4]
+    for changed in (pictures, other):
+        task = Regression(Dataset(changed.numpy(), latents=z), TINY)
+        for step in range(3):
+            task.step(step, torch.Generator().manual_seed(step))
+        weights = [parameter.clone() for parameter in task.G.parameters()]
+        measured = task.measure(64)
+        if changed is pictures:
+            first, known = weights, measured
+    assert all(torch.equal(one, two) for one, two in zip(first, weights, strict=True))
+    assert known["distance"] != measured["distance"]
+
+
+def test_characters_are_measured_apart_and_z_follows_the_portraits(tmp_path: Path) -> None:
+    z = torch.randn(256, 128, generator=torch.Generator().manual_seed(0))
+    pictures = torch.full((256, 3, 16, 16), 128, dtype=torch.uint8)
+    # Portraits of people are as bright as a generator's first pictures, those of others white.
+    pictures[z[:, 64] > 0] = 255
+    np.savez(tmp_path / "pairs_0_00000.npz", z=z.numpy(), pictures=pictures.numpy())
+    data = pairs.dataset_of(tmp_path)
+    with pytest.raises(ValueError, match="make them agree"):
+        Regression(data, TINY)
+    measured = Regression(data, replace(TINY, z_dim=128)).measure(64)
+    assert measured["distance_others"] > measured["distance_people"] > 0
+    command = ["train", str(tmp_path), "-o", str(tmp_path / "run"), "--method=regression", "--kimg=0", "--device=cpu"]
+    assert main([*command, "--z-dim=64"]) == 2
+    assert main(command) == 0
+    assert stylegan.load(tmp_path / "run" / "generator.safetensors").z_dim == 128
+
+
 def test_without_latents_there_is_no_regression() -> None:
     with pytest.raises(ValueError, match="latents are known"):
         Regression(Dataset(np.zeros((4, 3, 16, 16), np.uint8)), TINY)
@@ -82,24 +118,17 @@ def test_a_start_may_be_laid_over_another(folder: Path, tmp_path: Path) -> None:
     assert torch.equal(state["synthesis.b16.conv0.weight"], large.state_dict()["synthesis.b16.conv0.weight"])
 
 
-def test_growing_keeps_the_picture() -> None:
-    with weights_from(0):
-        small = new_generator(TINY).eval()
-        large = new_generator(replace(TINY, resolution=32)).eval()
-    grow_into(small, large)
-    z = torch.randn(2, pairs.Z_DIM, generator=torch.Generator().manual_seed(0))
-    ours = torch.nn.functional.avg_pool2d(large(z), 2)
-    assert (ours - small(z)).abs().mean() < 0.2 * small(z).std()
-    with pytest.raises(ValueError, match="does not fit"):
-        grow_into(small, new_generator(replace(TINY, w_dim=8)))
-
-
-def test_coordinates_are_even_in_the_unit_cube() -> None:
-    u = pairs.coordinates_of(torch.randn(4096, pairs.Z_DIM, generator=torch.Generator().manual_seed(1)))
+@pytest.mark.parametrize("kind", ["people", "characters"])
+def test_coordinates_are_even_in_the_unit_cube(kind: str) -> None:
+    z_dim = pairs.z_dim_of(kind)
+    u = pairs.coordinates_of(torch.randn(4096, z_dim, generator=torch.Generator().manual_seed(1)))
+    assert u.shape[1] == portraits.sample(1, torch.Generator(), kind).shape[1]
     counts = torch.stack([torch.histc(column, bins=10, min=0, max=1) for column in u.T])
     assert u.min() >= 0
     assert u.max() <= 1
     assert (counts / 4096 - 0.1).abs().max() < 0.03
+    with pytest.raises(ValueError, match="length 65 stand for no portraits"):
+        pairs.coordinates_of(torch.zeros(1, 65))
 
 
 def test_shards_resume_and_are_read_at_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +169,35 @@ def test_pairs_are_rendered_and_trained_on_by_command(tmp_path: Path, monkeypatc
     assert stylegan.load(run / "generator.safetensors").img_resolution == 16
 
 
+def test_a_folder_holds_one_kind_of_one_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def render(u: torch.Tensor, resolution: int) -> torch.Tensor:
+        return u[:, -3:, None, None].expand(-1, -1, resolution, resolution)
+
+    monkeypatch.setattr(pairs.portraits, "render", render)
+    monkeypatch.setattr(launch, "cores", lambda: 1)
+    command = ["render-pairs", str(tmp_path), "--count", "8", "--resolution", "8"]
+    assert main([*command, "--kind", "characters"]) == 0
+    assert pairs.read_shards(tmp_path)[0].shape == (pairs.SHARD, 128)
+    with np.load(tmp_path / "pairs_0_00000.npz") as shard:
+        assert str(shard["kind"]) == "characters"
+    capsys.readouterr()
+    told = f"{tmp_path / 'pairs_0_00000.npz'} holds characters of 8 px, and"
+    assert main(command) == 2
+    assert f"{told} people of 8 px are asked for" in capsys.readouterr().err
+    assert main([*command[:-1], "16", "--kind", "characters", "--seed", "1"]) == 2
+    assert f"{told} characters of 16 px are asked for" in capsys.readouterr().err
+    assert main([*command, "--kind", "robots"]) == 2
+    assert "kind of portraits is 'robots'" in capsys.readouterr().err
+    pairs.render_shards(tmp_path / "people", 8, 8, seed=1)
+    (tmp_path / "people" / "pairs_1_00000.npz").rename(tmp_path / "pairs_1_00000.npz")
+    with pytest.raises(ValueError, match=r"holds people, and pairs_0_00000\.npz beside it characters"):
+        pairs.read_shards(tmp_path)
+
+
 def test_damaged_pairs_are_named(tmp_path: Path) -> None:
     (tmp_path / "pairs_0_00000.npz").write_bytes(b"PK\3\4 no more")
-    with pytest.raises(ValueError, match=r"pairs_0_00000\.npz cannot be read"):
-        pairs.dataset_of(tmp_path)
+    for read in (pairs.dataset_of, lambda folder: pairs.render_shards(folder, 8, 8)):
+        with pytest.raises(ValueError, match=r"pairs_0_00000\.npz cannot be read"):
+            read(tmp_path)

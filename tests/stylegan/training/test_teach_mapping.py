@@ -10,7 +10,8 @@ import stylegan
 from stylegan import portraits
 from stylegan.cli import main
 from stylegan.networks.layers import SynthesisLayer
-from stylegan.training.networks import grow_into, new_generator, weights_from
+from stylegan.training.growth import grow_into
+from stylegan.training.networks import new_generator, weights_from
 from stylegan.training.options import TrainingOptions
 from stylegan.training.teach_mapping import describe, teach_mapping
 
@@ -27,6 +28,45 @@ def test_the_description_tells_what_is_seen() -> None:
     assert (same[landmarks] - turned[landmarks]).abs().max() > 3
     assert torch.allclose(same[landmarks], toned[landmarks], atol=1e-3)
     assert not torch.allclose(same[:-136], toned[:-136], atol=1e-3)
+
+
+def test_characters_are_described_by_what_counts() -> None:
+    u = portraits.sample(14, torch.Generator().manual_seed(0), "characters")
+    people, on = len(portraits.COORDINATES), portraits.EXTRAS.index("character") + len(portraits.COORDINATES)
+    u[:, [portraits.COORDINATES.index(name) for name in ("sex", "age", "beard")]] = 0.9
+    person, character = u.clone(), u.clone()
+    person[:, on], character[:, on] = 0.25, 0.75
+    plain = person.clone()
+    # Of people the other extra coordinates mean nothing.
+    plain[:, on + 1 :] = 0.5
+    assert torch.equal(describe(person), describe(plain))
+    assert torch.allclose(describe(person)[:, -136:], describe(u[:, :people])[:, -136:], atol=1e-3)
+    known = describe(character, beyond_people=True)
+    turned = character.repeat(len(portraits.TABLE), 1, 1)
+    for i in range(1, len(portraits.TABLE)):
+        turned[i, :, people + i] = 1 - turned[i, :, people + i]
+    told = describe(turned.flatten(0, 1), beyond_people=True).unflatten(0, turned.shape[:2])
+    change = (told - known).abs().amax((1, 2))
+    silent = [row.name for row, most in zip(portraits.TABLE[1:], change[1:], strict=True) if most < 0.01]
+    assert silent == []
+
+
+def test_a_grown_generator_still_draws_people_alike_once_it_is_taught() -> None:
+    with weights_from(0):
+        small = new_generator(replace(SMALL, w_dim=32)).eval()
+        large = new_generator(replace(SMALL, z_dim=128, w_dim=32 + 256, mapping_features=96)).eval()
+    grow_into(small, large)
+    z = torch.randn(2, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before, ws = large(z), large.mapping(z)
+    told: list[float] = []
+    rng = torch.Generator().manual_seed(0)
+    teach_mapping(large, rng, 128, 100, batch_size=64, start=small, progress=lambda _, loss: told.append(loss))
+    assert sum(told[-10:]) < 0.8 * sum(told[:10])
+    with torch.no_grad():
+        assert torch.allclose(large(z), before, atol=1e-5)
+        assert not torch.allclose(large.mapping(z), ws, atol=0.1)
+    assert large.mapping.w_avg[32:].mean() > 1
 
 
 def test_teaching_explains_descriptions_and_keeps_styles_near_one() -> None:
@@ -49,6 +89,17 @@ def test_teaching_explains_descriptions_and_keeps_styles_near_one() -> None:
 def test_a_short_w_is_refused() -> None:
     with pytest.raises(ValueError, match="longer w_dim"):
         teach_mapping(new_generator(replace(SMALL, w_dim=32)), torch.Generator(), count=8, steps=1)
+
+
+def test_the_command_grows_a_generator_of_people(tmp_path: Path) -> None:
+    start, path = str(tmp_path / "people.safetensors"), str(tmp_path / "characters.safetensors")
+    with weights_from(0):
+        stylegan.save(new_generator(replace(SMALL, w_dim=32)), start)
+    command = ["teach-mapping", path, "--kind", "characters", "--start", start, "--count", "16", "--steps", "2"]
+    assert main(command) == 2
+    assert main([*command, "--w-dim", "288", "--channel-max", "12"]) == 0
+    grown = stylegan.load(path)
+    assert (grown.z_dim, grown.w_dim, grown.img_resolution) == (128, 288, 8)
 
 
 def test_the_command_writes_a_generator_and_replaces_none_unasked(
