@@ -73,14 +73,18 @@ HEADGEAR = _choice(
     bandana=0.07,
     hood=0.07,
 )
-EARS = _choice("ears", human=0.45, pointed=0.2, large=0.1, cat=0.15, bear=0.1)
+EARS = _choice("ears", human=0.4, pointed=0.18, large=0.09, cat=0.14, bear=0.1, none=0.09)
 HORNS = _choice("horns", none=0.68, short=0.1, bull=0.12, ram=0.1)
 TEETH = _choice("teeth", none=0.7, tusks=0.15, fangs=0.15)
-EYES = _choice("eye_style", human=0.5, plain=0.1, glowing=0.12, hollow=0.1, slit=0.09, dots=0.09)
-EYEWEAR = _choice("eyewear", none=0.66, left_patch=0.07, right_patch=0.07, mask=0.1, scarf=0.1)
+EYES = _choice(
+    "eye_style", human=0.5, plain=0.08, glowing=0.1, hollow=0.08, slit=0.07, dots=0.09, arcs=0.04, hearts=0.04
+)
+EYEWEAR = _choice(
+    "eyewear", none=0.64, left_patch=0.06, right_patch=0.06, mask=0.07, scarf=0.06, shades=0.05, visor=0.06
+)
 FINISH = _choice("skin_finish", skin=0.5, metal=0.1, stone=0.1, fur=0.14, cloth=0.06, ghost=0.1)
 MARKS = _choice("marks", none=0.76, stripes=0.12, band=0.12)
-BODY = _choice("body", plain=0.4, tunic=0.22, armour=0.22, collar=0.16)
+BODY = _choice("body", plain=0.34, tunic=0.2, armour=0.18, collar=0.14, none=0.14)
 LIGHT = _choice("light_style", studio=0.4, flat=0.25, even=0.2, rim=0.15)
 GROUND = _choice("ground_style", soft=0.3, plain=0.3, split=0.2, gradient=0.2)
 
@@ -151,13 +155,14 @@ def decode_extras(u: Tensor) -> Parameters:
             p[row.name] = on * (ramp(x, 0.45, 0.55) if own else (x > row.bounds[0]).float())
         else:
             p[row.name] = raw[row.name]
-    p["zoom"] = 1 + on * (0.7 * p["camera_zoom"] ** 2 - 0.05)
+    # From a face that fills the picture to a head with its shoulders.
+    p["zoom"] = 1 + on * (0.32 * p["camera_zoom"] + 0.53 * p["camera_zoom"] ** 2 - 0.26)
     # What stands high above the head lifts the camera.
     tall = p["headgear: pointed hat"] + 0.5 * (p["headgear: crown"] + p["headgear: brimmed hat"] + p["headgear: hood"])
     tall = tall + 0.5 * (p["headgear: crested helmet"] + p["ears: cat"] + p["horns: short"]) + 0.3 * p["horns: bull"]
     p["tall"] = torch.maximum(tall, 0.8 * p["antennae"]).clamp(max=1)
-    p["lift"] = on * (p["camera_lift"] - 0.5) * 0.5
-    p["shift"] = on * (p["camera_shift"] - 0.5) * 0.3
+    p["lift"] = on * (p["camera_lift"] - 0.5) * 0.7
+    p["shift"] = on * (p["camera_shift"] - 0.5) * 0.36
     p["outlined"] = on * ramp(p["outline"], 0.6, 1.0)
     p["round"] = on * ramp(p["head_round"], 0.6, 0.95) * (1 - p["head_block"])
     # 1 is a nose as people have it, 0 none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from stylegan.portraits.characters import EXTRAS, decode_extras, neutral
-from stylegan.portraits.smooth import Parameters, ramp
+from stylegan.portraits.smooth import Parameters, centred, ramp
 
 COORDINATES: tuple[str, ...] = (
     "tone",
@@ -142,6 +142,7 @@ def decode(u: torch.Tensor) -> Parameters:
     p["glasses_on"] = (p["glasses"] > 0.78).float()
     p["hat_on"] = (p["hat"] > 0.88).float()
     p |= decode_extras(u[:, len(COORDINATES) :].float())
+    p |= _cartoon(p)
     p["hat_on"] = p["hat_on"] * (1 - p["geared"])
     p["long_beard"] = p["long_beard"] * p["beard_full"]
     p["length"] = p["hair_length"] ** (0.65 + 2.0 * sex)
@@ -158,6 +159,22 @@ def decode(u: torch.Tensor) -> Parameters:
     p["pitch_rad"] = (p["pitch"] - 0.5) * 2 * 0.2
     p["roll_rad"] = (p["roll"] - 0.5) * 2 * 0.2
     return p
+
+
+def _cartoon(p: Parameters) -> Parameters:
+    """What the coordinates of people also do to characters: heads, eyes and mouths of sizes that only games draw."""
+    on = p["character"]
+    return {
+        "broad": on * centred(p["head_width"]),
+        "high": on * centred(p["head_height"]),
+        "wide_eyes": on * ramp(p["eye_spacing"], 0.7, 1.0),
+        "tall_eyes": on * ramp(p["eye_open"], 0.7, 1.0),
+        "wide_mouth": on * ramp(p["mouth_width"], 0.6, 1.0),
+        "inked_lips": on * ramp(p["lip_colour"], 0.5, 1.0),
+        "gaping": on * ramp(p["mouth_open"], 0.7, 1.0),
+        # Where the rim of headgear sits, in decimetres from its usual place.
+        "rim": p["geared"] * (0.14 * centred(p["hat_shape"]) + 0.08 * centred(p["head_height"])),
+    }
 
 
 def meaning(u: torch.Tensor) -> Parameters:

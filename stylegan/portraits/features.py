@@ -64,30 +64,36 @@ def features(p: Parameters) -> Features:
     lid = mix(0.85, 1.1, p["eye_lid"])
     big, hollow = p["big_eyes"], p["eye_style: hollow"]
     wide = torch.maximum(torch.maximum(p["eye_style: dots"], hollow), 0.7 * big)
-    size = size * (1 + 0.85 * big + 0.25 * hollow)
+    size = size * (1 + 1.1 * big + 0.25 * hollow)
+    tall = 1 + 0.8 * p["tall_eyes"]
     nose_y = -0.34 - 0.032 * centred(p["nose_length"]) + 0.07 * child - 0.03 * old
     mouth_y = nose_y - 0.275 - 0.015 * male + 0.025 * child
     lips = (1 - 0.25 * old) * (1 - 0.1 * p["teeth"]) * (1 - 0.15 * male)
     return Features(
-        eye_x=0.270 + 0.018 * centred(p["eye_spacing"]) + 0.05 * big,
+        eye_x=0.270 + 0.018 * centred(p["eye_spacing"]) + 0.08 * big + 0.07 * p["wide_eyes"],
         eye_z=0.615 + 0 * child,
         eye_half=0.112 * size,
-        lid_up=mix(0.060 * opening * lid, 0.085, wide) * size * (1 + 0.25 * big),
+        lid_up=mix(0.060 * opening * lid, 0.085, wide) * size * (1 + 0.25 * big) * tall,
         lid_low=mix(0.038 * (0.45 + 0.55 * opening) * (1 - 0.25 * happy * p["teeth"]), 0.085, wide)
         * size
-        * (1 + 0.6 * big),
+        * (1 + 0.6 * big)
+        * tall,
         tilt=0.12 * centred(p["eye_tilt"]) + 0.05 * (1 - male) - 0.08 * old,
         nose_y=nose_y,
         nose_w=0.105 + 0.032 * centred(p["nose_width"]) + 0.012 * male - 0.018 * child + 0.012 * happy,
         tip_y=nose_y + 0.03 + 0.045 * centred(p["nose_tip"]) + 0.02 * child,
         mouth_y=mouth_y,
-        mouth_half=0.220 + 0.028 * centred(p["mouth_width"]) + 0.06 * happy - 0.022 * child,
+        mouth_half=0.220 + 0.028 * centred(p["mouth_width"]) + 0.06 * happy - 0.022 * child + 0.22 * p["wide_mouth"],
         mouth_lift=0.075 * happy - 0.035 * p["sad"],
         lip_up=(0.070 + 0.026 * centred(p["lip_upper"])) * lips,
         lip_low=(0.086 + 0.028 * centred(p["lip_lower"])) * lips,
-        gap=p["open"] * (1 - 0.3 * child),
+        gap=p["open"] * (1 - 0.3 * child) + 0.2 * p["gaping"],
         brow_y=0.205 + 0.016 * centred(p["brow_height"]) + 0.032 * (p["brow_raise"] - 0.4) - 0.02 * male + 0.07 * big,
-        chin_y=-1.03 - 0.055 * centred(p["chin_length"]) - 0.03 * male + 0.10 * child - 0.4 * p["open"],
+        chin_y=-1.03
+        - 0.055 * centred(p["chin_length"])
+        - 0.03 * male
+        + 0.10 * child
+        - (0.4 * p["open"] + 0.06 * p["gaping"]) * (1 - p["round"]),
     )
 
 
@@ -132,6 +138,7 @@ def paint_mouth(
     rouge = colour(skin, 0.42, 0.07, 0.09) * (0.25 + 1.1 * skin.mean(1, keepdim=True))
     lip = skin * colour(skin, 0.56, 0.22, 0.23) + colour(skin, 0.030, 0.003, 0.007)
     lip = torch.where(natural < 1, skin * 0.45 + (lip - skin * 0.45) * natural, lip)
+    lip = lip * (1 - 0.85 * p["inked_lips"])
     made_up = ((p["lip_colour"] - 0.45) / 0.55).clamp(0, 1) * (1 - p["male"]) * (1 - p["child"]) * 0.85
     albedo = lay(albedo, lip + (rouge - lip) * made_up, 0.92 * lips)
     inside = cover(torch.minimum(inner_up - y, y - inner_low) - 2 * beyond, w) * front * (a.gap / 0.02).clamp(max=1)
@@ -162,6 +169,7 @@ def paint_eyes(
     r = (dx * dx + dy * dy + 1e-6).sqrt()
     # Less light is thrown back into the eye by darker skin around it.
     white = colour(y, 0.46, 0.43, 0.40) * (0.6 + 0.4 * (dark.mean(1, keepdim=True) / 0.12).clamp(max=1))
+    white = white + (colour(y, 0.85, 0.84, 0.82) - white) * p["big_eyes"]
     ball = white[..., None].expand(-1, 3, y.shape[1])
     pink = 0.6 * bell(ux + a.eye_half * 0.98, 0.035) + 0.3 * (ux / a.eye_half).abs().clamp(max=1) ** 3
     ball = lay(ball, colour(y, 0.42, 0.22, 0.19), pink)
@@ -173,6 +181,7 @@ def paint_eyes(
     ball = lay(ball, colour(y, 0.004, 0.004, 0.004), cover(mix(0.44, 0.72, slit) * size - pupil, w))
     # The upper lid and its lashes throw a shadow on the ball.
     ball = ball * (1 - 0.6 * torch.exp((y - up).clamp(max=0) / 0.028))[:, None]
+    drawn = p["eye_style: hearts"] + p["eye_style: arcs"]
     human = 1 - p["eye_style: plain"] - p["eye_style: glowing"] - p["eye_style: hollow"] - p["eye_style: dots"]
     shine = 0 * r
     if not bool((human > 0).all()):
@@ -180,16 +189,37 @@ def paint_eyes(
         plain = colours.iris * (1 - black) + 0.006 * black
         ball = torch.where((human > 0)[..., None], ball, plain[..., None])
         shine = p["eye_style: glowing"] + 0.8 * p["eye_style: hollow"] * bell(r, 0.030)
+    # Dots and holes have no lids. Hearts and arcs are painted on the skin, where no eye is.
+    oval = p["eye_style: dots"] + p["eye_style: hollow"]
+    if bool(oval.any()):
+        high = (a.lid_up + a.lid_low) / 2
+        inside = 1 - ((ux / a.eye_half) ** 2 + ((y - (a.lid_up - a.lid_low) / 2) / high) ** 2 + 1e-6).sqrt()
+        eye = torch.where(oval > 0, cover(inside * torch.minimum(a.eye_half, high), w) * front, eye)
+    drawn = drawn + oval
+    eye = eye * (1 - drawn + oval)
     albedo = lay(albedo, ball, eye)
     along = ux / a.eye_half
     black = colour(y, 0.012, 0.008, 0.007)
     lash = bell(y - up - 0.004, 0.016 + 0.3 * w) * cover(1.10 - along.abs(), 0.2) * front
-    lash = (lash * (1 + 0.2 * along.clamp(-1, 1)) * (1.0 - 0.2 * p["male"])).clamp(0, 1)
+    lash = (lash * (1 + 0.2 * along.clamp(-1, 1)) * (1.0 - 0.2 * p["male"])).clamp(0, 1) * (1 - drawn)
     albedo = lay(albedo, black, (lash * (1 + 0.3 * bristles(2 * at.x, y, -along * side, at.pixel))).clamp(0, 1))
     under = bell(y - low + 0.002, 0.009 + 0.3 * w) * cover(1.02 - along.abs(), 0.2) * front
-    albedo = lay(albedo, dark * 0.35, (0.55 + 0.2 * along.clamp(-1, 1)) * under)
+    albedo = lay(albedo, dark * 0.35, (0.55 + 0.2 * along.clamp(-1, 1)) * under * (1 - drawn))
     crease = bell(y - up - 0.032 - 0.014 * p["eye_lid"], 0.011 + 0.3 * w) * cover(1.2 - along.abs(), 0.5)
-    albedo = lay(albedo, dark * 0.8, 0.5 * crease * front)
+    albedo = lay(albedo, dark * 0.8, 0.5 * crease * front * (1 - drawn))
+    if bool(drawn.any()):
+        albedo = _drawn_eyes(p, a, colours, at, albedo)
     hx, hy = gx + 0.024 * light[:, :1], gy + 0.026 * light[:, 1:2]
     glint = bell(((ux * side - hx) ** 2 + (y - hy) ** 2).sqrt(), 0.3 * w + 0.006) * eye
     return albedo, eye, torch.stack((1.1 * glint * (1 - p["eye_style: hollow"]), shine * eye))
+
+
+def _drawn_eyes(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> Tensor:
+    """Eyes shut in laughter, and hearts in the iris's colour."""
+    u, v = (at.ax - a.eye_x) / a.eye_half, at.y / a.eye_half
+    arc = 0.30 - (((u * u + (v + 0.25) ** 2 + 1e-6).sqrt() - 0.95).abs() + 2 * (-0.25 - v).clamp(min=0))
+    black = colour(at.y, 0.012, 0.008, 0.007)
+    albedo = lay(albedo, black, p["eye_style: arcs"] * cover(arc * a.eye_half, at.w) * at.front)
+    # The upper edge of a heart follows |u|.
+    heart = 1.35 - ((1.15 * u) ** 2 + (1.25 * (v + 0.1) - 0.75 * (u * u + 0.01).sqrt()) ** 2 + 1e-6).sqrt()
+    return lay(albedo, colours.iris, p["eye_style: hearts"] * cover(heart * a.eye_half, at.w) * at.front)

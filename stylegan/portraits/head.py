@@ -91,9 +91,9 @@ def build(p: Parameters) -> Shape:
     child, old, male, happy = p["child"], p["old"], p["male"], p["happy"]
     turn = rotation(p)
     pivot = torch.tensor(PIVOT, device=o.device)
-    width = 1 + 0.05 * centred(p["head_width"]) + 0.04 * child
-    height = 1 + 0.035 * centred(p["head_height"])
-    jaw = 1 + 0.09 * centred(p["jaw_width"]) + 0.07 * male - 0.04 * child
+    width = 1 + 0.05 * centred(p["head_width"]) + 0.04 * child + 0.15 * p["broad"]
+    height = 1 + 0.035 * centred(p["head_height"]) + 0.1 * p["high"]
+    jaw = 1 + 0.09 * centred(p["jaw_width"]) + 0.07 * male - 0.04 * child + 0.2 * p["broad"]
     full = centred(p["cheeks"]) + 0.9 * child - 0.3 * old
     thick = 0.025 + p["volume"] * (
         0.04 + 0.13 * (2.5 * p["length"]).clamp(0, 1) + 0.15 * p["curl"] * (p["length"] * 4).clamp(0, 1)
@@ -111,11 +111,16 @@ def build(p: Parameters) -> Shape:
         return ((point - pivot)[:, None] @ turn)[:, 0] + pivot
 
     ball, bald, beard = p["round"], p["bald"], p["beard_full"]
-    # A round head is one ball; jaw and chin withdraw into it.
+    # A round head is one ball; jaw and chin withdraw into it. The skull of a block head stays inside the block.
+    block = p["head_block"]
     ellipsoid(
         "cranium",
         v(0, mix(0.27, -0.04, ball), -0.13),
-        v(mix(0.70 * width, 0.94 * width, ball), mix(0.84 * height, 1.02, ball), 0.89),
+        v(
+            mix(0.70 * width, 0.94 * width, ball),
+            mix(0.84 * height, 1.02, ball) * (1 - 0.25 * block),
+            0.89 - 0.15 * block,
+        ),
     )
     ellipsoid("face", v(0, -0.33, 0.14), v(0.61 * width, 0.66, 0.585))
     lean = v(-0.38 * torch.ones_like(o), -0.50, 0.62)
@@ -130,8 +135,12 @@ def build(p: Parameters) -> Shape:
         "chin", v(0, a.chin_y + 0.17 + 0.2 * ball, 0.54 - 0.2 * ball), v(0.20 * (jaw - 0.04 * (1 - male)), 0.17, 0.165)
     )
     neck = 0.40 + 0.05 * centred(p["neck_width"]) + 0.055 * male - 0.05 * child
-    top, bottom = v(0, -0.3, -0.3), to_head(v(0, -2.0, -0.42))
-    ellipsoid("neck", (top + bottom) / 2, v(neck, 1.35, neck), False, _frame(top - bottom))
+    # A head that floats has its neck inside, and its body below the picture.
+    floating = p["body: none"]
+    neck = neck * (1 - 0.6 * floating)
+    top = v(0, -0.3, -0.3)
+    bottom = mix(to_head(v(0, -2.0, -0.42)), v(0, -0.5, -0.3), floating)
+    ellipsoid("neck", (top + bottom) / 2, v(neck, 1.35 - 1.15 * floating, neck), False, _frame(top - bottom))
     tip_y = a.tip_y
     # A nose shrinks into the face and grows out of it.
     nose = p["nose"]
@@ -155,7 +164,7 @@ def build(p: Parameters) -> Shape:
     b = torch.nn.functional.normalize(lean - (lean * frame[:, :, 0]).sum(1, keepdim=True) * frame[:, :, 0], dim=1)
     frame = torch.stack([frame[:, :, 0], b, torch.linalg.cross(frame[:, :, 0], b)], 2)
     # Under long hair the ears are pressed to the head, or they would show through it.
-    other_ears = p["ears: large"] + p["ears: cat"] + p["ears: bear"]
+    other_ears = p["ears: large"] + p["ears: cat"] + p["ears: bear"] + p["ears: none"]
     ear_x = mix(0.725 * width, 0.9 * width, ball) - 0.13 * ((p["length"] - 0.15) / 0.3).clamp(0, 1) * (1 - bald)
     ear_x = ear_x - 0.3 * other_ears
     ellipsoid("ear", v(ear_x, -0.1, -0.12), v(0.053, 0.25 + 0.03 * old, 0.145), True, frame)
@@ -165,7 +174,7 @@ def build(p: Parameters) -> Shape:
         v(0, a.chin_y + 0.2 - 0.06 * beard - 0.42 * long_beard, 0.45 + 0.05 * long_beard),
         v(0.12 + 0.27 * beard, 0.1 + 0.2 * beard + 0.5 * long_beard, 0.1 + 0.22 * beard),
     )
-    body = v(0, -2.12 + 0.08 * (1 - male), -0.42)
+    body = v(0, -2.12 + 0.08 * (1 - male) - 3 * floating, -0.42)
     ellipsoid("body", to_head(body), v(1.45 + 0.3 * male - 0.35 * child, 0.66, 0.62), False, turn.transpose(1, 2))
     cap = v(
         mix(0.715 * width, 0.955 * width, ball) + 0.85 * thick,
@@ -210,7 +219,7 @@ def build(p: Parameters) -> Shape:
     bump(-0.02, v(0.79 * width, -0.08, -0.05), v(0.04, 0.11, 0.06))
 
     bump_forms = [solids.form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps]
-    hats, helmets = headgear(p, width, height)
+    hats, helmets = headgear(p, width, height, ball)
     solid = Solid(
         rows=torch.cat([solids.rows_of(*(forms[name] for name in ELLIPSOIDS)), torch.stack(bump_forms, 1)], 1),
         amplitude=torch.cat([b[0] for b in bumps], 1)[:, None],
@@ -219,7 +228,7 @@ def build(p: Parameters) -> Shape:
         hats=hats,
         helmets=helmets,
         tip=hat_tip(p),
-        crown=crown(p, width, thick),
+        crown=crown(p, width, thick, ball),
         creature=creature(p, a, width, turn, to_head),
     )
     return Shape(solid, a, turn, colours(p), p)

@@ -180,11 +180,13 @@ def _on_hat(p: Parameters, points: Tensor) -> Tensor:
     """How much (N, P) of headgear has the colour of trimmings: bands, badges, jewels and dots."""
     x, y, z = points
     hats = p["headgear: pointed hat"] + p["headgear: brimmed hat"]
-    band = hats * cover(y - 0.52, 0.03) * cover(0.68 - y, 0.03)
+    up = y - p["rim"]
+    band = hats * cover(up - 0.52, 0.03) * cover(0.68 - up, 0.03)
     badge = p["headgear: cap"] * cover(0.17 - (x * x + (y - 0.76) ** 2).sqrt(), 0.03) * cover(z, 0.1)
     dots = p["headgear: bandana"] * cover(torch.sin(17 * x) * torch.sin(17 * y + 1) - 0.45, 0.3)
-    jewels = p["headgear: crown"] * cover(0.055 - ((x.abs() % 0.36 - 0.18) ** 2 + (y - 0.58) ** 2).sqrt(), 0.02)
-    rim = p["headgear: open helmet"] * cover(0.07 - (y - 0.30).abs(), 0.02)
+    jewelled = 0.58 + p["rim"] + (0.44 - p["rim"]) * p["head_block"]
+    jewels = p["headgear: crown"] * cover(0.055 - ((x.abs() % 0.36 - 0.18) ** 2 + (y - jewelled) ** 2).sqrt(), 0.02)
+    rim = p["headgear: open helmet"] * cover(0.07 - (y - 0.36).abs(), 0.02)
     return (band + badge + dots + jewels + rim).clamp(0, 1)
 
 

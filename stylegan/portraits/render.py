@@ -122,9 +122,11 @@ def _colour(
     shape, pixel, thin = scene.shape, scene.pixel, scene.thin
     # A ray that comes nearer than a fifth of its width has arrived.
     cover = (pixel / 2 + _SKIRT + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)
-    cover = cover.clamp(0, 1) * (1 - 0.4 * shape.p["skin_finish: ghost"])
+    cover = cover.clamp(0, 1)
     hits = cover > 0
     surface = _surfaces(shape, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND))
+    # Ghosts let through what is behind them, the things that they wear do not.
+    cover = cover * (1 - 0.3 * shape.p["skin_finish: ghost"] * (surface[6] + surface[7]))
     if hidden is None:
         hidden = occlusion(shape.solid, surface[:6], scene.key, hits, scene.side).flatten(1)
     painted = _painted(scene, surface, hits)

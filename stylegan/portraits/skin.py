@@ -126,9 +126,10 @@ def _marks(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tens
 
 
 def _patches(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor) -> tuple[Tensor, Tensor]:
-    """Eye patches and scarves before the face; also how much (N, P) of each point they hide."""
+    """Eye patches, dark glasses, visors and scarves before the face; also how much (N, P) of each point they hide."""
     side, scarf = p["eyewear: right patch"] - p["eyewear: left patch"], p["eyewear: scarf"]
-    if not bool((side.abs() + scarf).any()):
+    shades, visor = p["eyewear: shades"], p["eyewear: visor"]
+    if not bool((side.abs() + scarf + shades + visor).any()):
         return albedo, torch.zeros_like(at.x)
     x, y = at.x * side, at.y
     round_eye = 0.175 - ((x - a.eye_x) ** 2 + (1.1 * (y - 0.01)) ** 2 + 1e-6).sqrt()
@@ -137,7 +138,13 @@ def _patches(p: Parameters, a: Features, colours: Colours, at: Place, albedo: Te
     below = cover(a.nose_y + 0.20 - 0.12 * at.ax - y, at.w) * scarf * cover(at.z + 0.25, 0.1)
     black = colour(y, 0.012, 0.011, 0.012)
     albedo = lay(lay(albedo, black, patch), colours.trim, below * cover(y + 1.25, 0.05))
-    return albedo, torch.maximum(patch, below)
+    # Dark glasses of two rounded squares and a bridge; a visor from ear to ear.
+    lens = 0.235 - (((at.ax - a.eye_x - 0.02) / 1.1) ** 4 + (1.2 * (y + 0.02)) ** 4 + 1e-8) ** 0.25
+    bridge = torch.minimum(0.04 - (y - 0.08).abs(), 0.70 - at.ax)
+    dark = shades * cover(torch.maximum(lens, bridge), at.w) * at.front
+    band = visor * cover(0.20 + 0.15 * a.eye_half - (y - 0.02).abs(), at.w) * cover(at.z - 0.05, 0.1)
+    albedo = lay(lay(albedo, black, dark), colours.trim, band)
+    return albedo, torch.maximum(torch.maximum(patch, below), torch.maximum(dark, band))
 
 
 def _complexion(p: Parameters, a: Features, colours: Colours, at: Place, dark: Tensor, nose: Tensor) -> Tensor:

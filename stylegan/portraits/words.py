@@ -79,10 +79,16 @@ def _words(p: dict[str, float], shade: dict[str, str]) -> str:
     extras += [_HORNS[horns]] if horns in _HORNS and "demon" not in who else []
     named = {"antennae": "antennae", "teeth: tusks": "tusks", "teeth: fangs": "fangs", "muzzle": "a muzzle"}
     extras += [word for key, word in named.items() if p[key] > 0 and not (key == "muzzle" and "animal" in who)]
-    extras += [f"{style} eyes" for style in ("glowing", "hollow", "plain", "slit") if p[f"eye_style: {style}"] > 0]
+    extras += [
+        f"{style} eyes"
+        for style in ("glowing", "hollow", "plain", "slit", "heart")
+        if p[f"eye_style: {'hearts' if style == 'heart' else style}"] > 0
+    ]
     if p["eyewear: left patch"] + p["eyewear: right patch"] > 0:
         extras.append("an eye patch")
-    extras += [f"a {worn}" for worn in ("mask", "scarf") if p[f"eyewear: {worn}"] > 0]
+    if p["eyewear: shades"] > 0:
+        extras.append("dark glasses")
+    extras += [f"a {worn}" for worn in ("mask", "scarf", "visor") if p[f"eyewear: {worn}"] > 0]
     if extras:
         having.append("with " + (", ".join(extras[:-1]) + " and " if extras[1:] else "") + extras[-1])
     details = [" ".join([who, *having])]

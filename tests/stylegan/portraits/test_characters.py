@@ -85,13 +85,13 @@ def test_a_batch_of_characters_gives_what_each_alone_would_give() -> None:
 _TOP, _MIDDLE, _LOW, _ALL = (0.0, 0.35), (0.3, 0.7), (0.55, 1.0), (0.0, 1.0)
 _SHOWN = {
     "headgear": dict.fromkeys(_ROWS["headgear"].names[1:], _TOP),
-    "ears": {"pointed": _MIDDLE, "large": _MIDDLE, "cat": _TOP, "bear": _TOP},
+    "ears": {"pointed": _MIDDLE, "large": _MIDDLE, "cat": _TOP, "bear": _TOP, "none": _MIDDLE},
     "horns": dict.fromkeys(_ROWS["horns"].names[1:], _TOP),
     "antennae": {"yes": _TOP},
     "teeth": {"tusks": _LOW, "fangs": _LOW},
     "muzzle": {"yes": _MIDDLE},
     "eye_style": dict.fromkeys(_ROWS["eye_style"].names[1:], (0.35, 0.55)),
-    "eyewear": {"left patch": (0.35, 0.55), "right patch": (0.35, 0.55), "mask": (0.35, 0.55), "scarf": _LOW},
+    "eyewear": {**dict.fromkeys(_ROWS["eyewear"].names[1:], (0.35, 0.55)), "scarf": _LOW},
     "skin_finish": dict.fromkeys(_ROWS["skin_finish"].names[1:], _MIDDLE),
     "marks": {"stripes": _MIDDLE, "band": _MIDDLE},
     "body": dict.fromkeys(_ROWS["body"].names[1:], (0.8, 1.0)),
@@ -106,6 +106,8 @@ _SHOWN = {
 def test_every_part_shows_where_it_should(name: str, value: str) -> None:
     u = _with(_ordinary(2, 8), camera_zoom=0.9, sex=0.2, hair_length=0.4, age=0.4, trim_red=0.1)
     u = _with(u, iris_own="own", iris_red=0.9, eye_open=0.9, second_red=0.0, second_green=0.0)
+    if name == "ears":
+        u = _with(u, hair_length=0.05)
     change = (portraits.render(_with(u, **{name: value}), 48) - portraits.render(u, 48)).abs().mean((0, 1))
     top, bottom = _SHOWN[name][value]
     assert float(change[int(48 * top) : int(48 * bottom)].amax()) > 0.04
@@ -116,6 +118,44 @@ def test_everything_that_can_be_chosen_is_looked_at() -> None:
     assert chosen == {*_SHOWN, "character"}
     for name, values in _SHOWN.items():
         assert set(values) | {"plain"} >= set(_ROWS[name].names[1:]), name
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"eye_open": 1.0, "eye_large": 1.0}, (0.3, 0.6)),
+        ({"mouth_width": 1.0, "lip_colour": 1.0}, (0.55, 0.8)),
+        ({"mouth_open": 1.0, "smile": 0.3}, (0.55, 0.9)),
+        ({"head_width": 1.0}, (0.2, 0.8)),
+        ({"head_height": 1.0}, (0.0, 0.4)),
+        ({"hat_shape": 0.0, "headgear": "pointed hat"}, (0.1, 0.4)),
+        ({"hat_shape": 0.0, "headgear": "crown"}, (0.1, 0.4)),
+        ({"hat_shape": 0.0, "headgear": "open helmet"}, (0.1, 0.4)),
+    ],
+)
+def test_faces_of_characters_go_further_than_those_of_people(
+    changed: dict[str, float | str], where: tuple[float, float]
+) -> None:
+    u = _with(_ordinary(2, 11), sex=0.2, mouth_width=0.5, eye_open=0.5, camera_zoom=0.6)
+    u = _with(u, **{name: value for name, value in changed.items() if isinstance(value, str)})
+    u = _with(u, **{name: 0.5 for name, value in changed.items() if not isinstance(value, str)})
+    further = _with(u, **{name: value for name, value in changed.items() if not isinstance(value, str)})
+    seen = (portraits.render(u, 48) - portraits.render(further, 48)).abs().mean((0, 1))
+    assert float(seen[int(48 * where[0]) : int(48 * where[1])].amax()) > 0.1
+
+
+def test_headgear_holds_heads_of_every_shape() -> None:
+    # Magenta skin under green headgear: no pixel of the picture's upper part may show skin above the rim.
+    u = _with(_ordinary(3, 12), camera_zoom=0.6, light_style="flat", bald="yes", ears="none", hat_shape=0.5, pitch=0.5)
+    u = _with(u, skin_own="own", skin_red=0.95, skin_green=0.05, skin_blue=0.95, roll=0.5, camera_lift=0.5)
+    u = _with(u, hat_own="own", hat_red=0.05, hat_green=0.9, hat_blue=0.05, trim_red=0.1, trim_green=0.9, trim_blue=0.1)
+    u = _with(u, ground_red=0.1, ground_green=0.9, ground_blue=0.1)
+    for name in _ROWS["headgear"].names[1:]:
+        for shape in ({"head_round": 1.0}, {"head_block": "yes"}, {"head_width": 1.0, "head_height": 1.0}):
+            if name == "crown":
+                continue
+            picture = portraits.render(_with(u, headgear=name, **shape), 64)[:, :, :14]
+            assert float((picture[:, 0] - picture[:, 1]).amax()) < 0, (name, shape)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +200,9 @@ def test_words_name_what_is_there() -> None:
     goblin = portraits.describe(_with(u, **green, ears="pointed", teeth="tusks"))[0]
     assert goblin.startswith("a green goblin with tusks")
     assert portraits.describe(_with(u, headgear="open helmet"))[0].startswith("a knight in an open helmet")
+    loved = portraits.describe(_with(u, eye_style="hearts", eyewear="none"))[0]
+    assert "heart eyes" in loved
+    assert "dark glasses" in portraits.describe(_with(u, eyewear="shades"))[0]
     skull = {"eye_style": "hollow", "nose_size": 0.0, "bald": "yes"}
     assert portraits.describe(_with(u, **skull))[0].startswith("a skeleton")
     old = _with(
