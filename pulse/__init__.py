@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pulse.drawn import draw
     from pulse.engine import Callback, SearchState, search
     from pulse.faces import Alignment, align
+    from pulse.films.options import MorphOptions
+    from pulse.films.walks import morph
     from pulse.generators import load_generator
     from pulse.latents import Space, latent_space
     from pulse.losses import LossFunction
@@ -37,6 +39,7 @@ __all__ = [
     "Init",
     "LossFunction",
     "Mask",
+    "MorphOptions",
     "Operator",
     "Result",
     "SearchOptions",
@@ -52,6 +55,7 @@ __all__ = [
     "latent_space",
     "load_generator",
     "losses",
+    "morph",
     "operators",
     "search",
     "sphere",
@@ -69,6 +73,7 @@ _MODULES = {
     "Init": "pulse.starts",
     "LossFunction": "pulse.losses",
     "Mask": "pulse.operators",
+    "MorphOptions": "pulse.films.options",
     "Operator": "pulse.operators",
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
@@ -84,6 +89,7 @@ _MODULES = {
     "latent_space": "pulse.latents",
     "load_generator": "pulse.generators",
     "losses": "pulse.losses",
+    "morph": "pulse.films.walks",
     "operators": "pulse.operators",
     "search": "pulse.engine",
     "sphere": "pulse.sphere",

@@ -119,6 +119,16 @@ COMMANDS = [
         signalled=("calls", ["write_picture", 3]),
     ),
     Command(
+        "pulse morph",
+        "pulse.app.cli",
+        ["morph", _G, "-o", "m.gif", "--frames", "2"],
+        "m.gif",
+        "refused",
+        bad=(["morph", "bad.pkl", "-o", "m.gif"], "one sentence"),
+        nowhere=["morph", _G, "-o", "file/m.gif"],
+        long=["morph", _G, "-o", "m.gif", "--frames", "1000000"],
+    ),
+    Command(
         "python -m pulse.run",
         "pulse.app.run",
         ["-input_dir", "one", "-output_dir", "o", "-steps", "1"],

@@ -39,6 +39,9 @@ def _app(given: Sequence[str]) -> Any:
     app.command("search", short_help="Finds a face for each picture and writes it as a PNG.")(search)
     app.command("demo")(_demo_command(typer))
     app.command("fit")(_fit_command(typer))
+    app.command("morph", short_help="Films a walk through a generator, through portraits, or between results.")(
+        _morph_command(typer) if "morph" in given else lambda: None
+    )
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
 
@@ -111,6 +114,12 @@ def _fit_command(typer: Any) -> Any:
         return _fit(generator, output, samples, half, overwrite)
 
     return fit
+
+
+def _morph_command(typer: Any) -> Any:
+    from pulse.films.command import morph_command
+
+    return morph_command(typer)
 
 
 def _search(
