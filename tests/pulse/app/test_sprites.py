@@ -25,8 +25,10 @@ def test_eyes_are_where_a_face_has_them(name: str) -> None:
 
 
 def test_there_are_the_promised_ones_and_no_two_alike() -> None:
-    assert {"knight", "hero", "goblin", "robot", "ghost", "smiley"} <= set(sprites.names())
-    assert len(sprites.names()) >= 8
+    assert {"knight", "hero", "goblin", "robot", "ghost", "smiley", "elf", "frog", "alien", "angry"} <= set(
+        sprites.names()
+    )
+    assert len(sprites.names()) >= 24
     everything = torch.cat([sprites.load(name) for name in sprites.names()]).flatten(1)
     assert torch.pdist(everything).amin() > 1
 
