@@ -62,6 +62,7 @@ _G = "g.safetensors"
 _SEARCH = ["-o", "o", "--generator", _G, "--steps"]
 _TRAIN = ["train", "pics", "--resolution", "16", "--batch-size", "4", "--no-tensorboard", "--kimg"]
 _TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--w-dim", "512", "--count", "64"]
+_READ = ["teach-encoder", "pairs32", "--batch-size", "4", "--steps"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(
@@ -206,6 +207,20 @@ COMMANDS = [
         "refused",
         nowhere=["teach-mapping", "file/t.safetensors", *_TEACH[2:], "--steps", "2"],
         long=[*_TEACH, "--steps", "1000000"],
+    ),
+    Command(
+        "stylegan teach-encoder",
+        "stylegan.cli",
+        [*_READ, "2", "-o", "run"],
+        "run/encoder.safetensors",
+        "continued",
+        full="exit 2, one sentence; the run stays as it was saved last, and the same command goes on",
+        ended="the run is saved after the step in hand; the same command goes on",
+        keeps="run/encoder.safetensors",
+        bad=(["teach-encoder", "gone", "-o", "run"], "one sentence"),
+        nowhere=[*_READ, "2", "-o", "file/run"],
+        long=[*_READ, "1000000", "-o", "run"],
+        signalled=("calls", ["_look", 2]),
     ),
     Command(
         "stylegan fetch",

@@ -122,13 +122,18 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def inputs(tmp_path: Path, generator: bytes) -> Path:
-    """A folder with a generator, pictures, a file in the way of folders, and a checkpoint that is none."""
+    """A folder with a generator, pictures, pairs, a file in the way of folders, and a checkpoint that is none."""
+    import numpy as np
+
     from pulse.app import sprites
     from pulse.pictures import write_picture
 
     (tmp_path / "g.safetensors").write_bytes(generator)
     (tmp_path / "bad.pkl").write_bytes(b"no checkpoint")
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "pairs32").mkdir()
+    pairs = {"z": np.ones((16, 128), np.float32), "pictures": np.zeros((16, 3, 32, 32), np.uint8)}
+    np.savez(tmp_path / "pairs32" / "pairs_0_00000.npz", **pairs)
     write_picture(tmp_path / "p.png", sprites.load("cat")[0])
     write_picture(tmp_path / "one" / "a.png", sprites.load("cat")[0])
     for name, sprite in zip("abcdefgh", sprites.names(), strict=False):

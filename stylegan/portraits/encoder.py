@@ -1,7 +1,7 @@
 """A small network that reads a portrait's coordinates from a picture of 16 px, and says how sure it is of each.
 
-It was taught by regression on 114,688 characters of 32 px (half of them people), made small in several ways, with a
-little noise. Its weights are in the box: `stylegan/weights/encoder.safetensors`, 0.97 MB.
+It was taught by regression on rendered characters (`stylegan.training.teach_encoder`). Its weights are in the box:
+`stylegan/weights/encoder.safetensors`, 0.97 MB.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from stylegan.common.tensors import read_tensors
 
 SIDE = 16
+# What the metadata of a file of weights says.
+FORMAT = "pulse-encoder-1"
 _COORDINATES, _CHANNELS, _HIDDEN = 128, 32, 184
 
 
@@ -54,12 +56,17 @@ def read(pictures: Tensor) -> tuple[Tensor, Tensor]:
         `stylegan.portraits.render` draws. Where the picture tells nothing they are near 0 and 1, those of all
         portraits.
     """
-    if pictures.shape[-2:] != (SIDE, SIDE):
-        smaller = min(pictures.shape[-2:]) > SIDE
-        pictures = F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=smaller)
     with torch.no_grad():
-        mean, log_deviation = _in_the_box()(pictures.float().cpu())
+        mean, log_deviation = _in_the_box()(fitted(pictures.float().cpu()))
     return mean, log_deviation.exp()
+
+
+def fitted(pictures: Tensor) -> Tensor:
+    """Pictures (N, 3, h, w) of any size as the network takes them: (N, 3, 16, 16)."""
+    if pictures.shape[-2:] == (SIDE, SIDE):
+        return pictures
+    smaller = min(pictures.shape[-2:]) > SIDE
+    return F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=smaller)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The commands of training: `stylegan train`, `stylegan render-pairs` and `stylegan teach-mapping`."""
+"""The commands of training: `stylegan train`, `render-pairs`, `teach-mapping` and `teach-encoder`."""
 
 # No `from __future__ import annotations` here: typer reads the annotations, which name things imported in a function.
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from stylegan.common.options import options_of, with_options
-from stylegan.training.options import METHODS, PictureOptions, Schedule, TrainingOptions, shown_defaults
+from stylegan.training.options import METHODS, EncoderOptions, PictureOptions, Schedule, TrainingOptions, shown_defaults
 
 # The options that decide the shape of a generator.
 _NETWORK = (
@@ -142,3 +142,18 @@ def add_commands(app: Any) -> None:
 
         begin = None if start is None else generator_of(start)
         return teach_new_generator(output, given, count, steps, kind, begin, overwrite)
+
+    @app.command()
+    @with_options(EncoderOptions)
+    def teach_encoder(
+        pairs: Annotated[Path, argument(help="Folder of `stylegan render-pairs`: characters of 32 px.")],
+        output: Annotated[Path, option("--output", "-o", help="Folder of the run; continued if it holds one.")],
+        options: EncoderOptions,
+        minutes: Annotated[
+            float | None, option(help="Stop this call after this many minutes.", show_default="no limit")
+        ] = None,
+    ) -> int:
+        """Teaches the network that reads portraits from small pictures; the same command continues a run."""
+        from stylegan.training.teach_encoder import teach_encoder
+
+        return teach_encoder(pairs, output, options, minutes)

@@ -33,8 +33,6 @@ from stylegan.training.run import Ended, train
 PORTRAITS = "portraits"
 _PORTRAITS_BY_DEFAULT = 4096
 _NAMED_AT_MOST = 20
-# What a run writes after its run.json.
-_WRITTEN = ("generator.safetensors", "state.pt", "log.jsonl", "reals.png", "fakes.png", "snapshots")
 # A generator memorises a set as small as this.
 _FEW = 100
 
@@ -156,11 +154,7 @@ def _prepare(request: Request, start: Start | None) -> tuple[TrainingOptions, Da
         options = _options_of_run(request, told, data)
         request = replace(request, reading=told["reading"])
         return options, datasets.kept(folder) or _pictures(request, options.resolution)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder for the run.")
-    foreign = [name for name in _WRITTEN if (folder / name).exists()]
-    if foreign:
-        raise ValueError(f"{folder} holds a {foreign[0]} of something else; choose another folder.")
+    state.check_new(folder, "generator", ("reals.png", "fakes.png"))
     begun = {} if start is None else options_of(start[0])
     if request.snapshot is not None:
         begun = state.read_state(state.state_beside(request.snapshot))["options"]

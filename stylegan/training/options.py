@@ -123,6 +123,21 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class EncoderOptions:
+    """The options of teaching the encoder; a run is only continued with those that it began with."""
+
+    steps: int = _option(6000, "Steps of the whole run.")
+    batch_size: int = _option(512, "Pictures a step.")
+    learning_rate: float = _option(3e-3, "The highest learning rate of the optimiser, Muon.")
+    weight_decay: float = _option(0.05, "Share of each matrix that a step of learning rate 1 takes away.")
+    seed: int = _option(0, "The same seed gives the same run.")
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 4 or not self.learning_rate > 0 or not self.weight_decay >= 0:
+            raise ValueError("An encoder needs steps, batches of 4 pictures and a learning rate above 0; give more.")
+
+
+@dataclass(frozen=True)
 class PictureOptions:
     """How the pictures of a folder or a zip are read; the defaults are those of the search."""
 

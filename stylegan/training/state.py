@@ -13,6 +13,7 @@ import io
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,22 @@ def product_path(folder: Path, name: str) -> Path:
 def state_path(folder: Path) -> Path:
     """The path of a run's newest state."""
     return folder / "state.pt"
+
+
+def check_new(folder: Path, product: str, others: Iterable[str] = ()) -> None:
+    """Raises ValueError if a new run in `folder` would overwrite something.
+
+    Args:
+        folder: of the run; it need not exist.
+        product: name of the task.
+        others: names of more files that the run will write.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give a folder for the run.")
+    names = [f"{product}.safetensors", "state.pt", "log.jsonl", "snapshots", *others]
+    foreign = [name for name in names if (folder / name).exists()]
+    if foreign:
+        raise ValueError(f"{folder} holds a {foreign[0]} of something else; choose another folder.")
 
 
 def save(task: Task, folder: Path, progress: Progress) -> None:
