@@ -1,10 +1,10 @@
-"""Large images whose small version is a given picture, found by walking a generator's latent sphere.
+"""Large faces whose small version is a given picture: drawn, or found by walking a generator's latent sphere.
 
-    result = pulse.depixelize("knight.png", seed=1)           # from a picture to a face
-    result = pulse.search("default", target, steps=200)       # target (N, 3, h, w) in [0, 1]
+    result = pulse.depixelize("knight.png", seed=1)           # from a picture to a face, drawn at 512 px
     result[0].to_pil().save("face.png")
+    result = pulse.search("default", target, steps=200)       # the network's search; target (N, 3, h, w) in [0, 1]
 
-The method is PULSE (S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, CVPR 2020).
+The method of the search is PULSE (S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin, CVPR 2020).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pulse.best import Best
     from pulse.depixelizer import depixelize
     from pulse.drawn import draw
-    from pulse.engine import Callback, SearchState, search
+    from pulse.engine import search
     from pulse.faces import Alignment, align
     from pulse.films.options import MorphOptions
     from pulse.films.walks import morph
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pulse.options import SearchOptions, SearchOverrides
     from pulse.result import Result
     from pulse.starts import Init
+    from pulse.state import Callback, SearchState
 
 __all__ = [
     "Alignment",
@@ -67,7 +68,7 @@ _MODULES = {
     "Alignment": "pulse.faces",
     "Best": "pulse.best",
     "Blur": "pulse.operators",
-    "Callback": "pulse.engine",
+    "Callback": "pulse.state",
     "Downsampler": "pulse.operators",
     "Grey": "pulse.operators",
     "Init": "pulse.starts",
@@ -78,7 +79,7 @@ _MODULES = {
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
     "SearchOverrides": "pulse.options",
-    "SearchState": "pulse.engine",
+    "SearchState": "pulse.state",
     "Space": "pulse.latents",
     "Stack": "pulse.operators",
     "align": "pulse.faces",

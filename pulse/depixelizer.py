@@ -3,24 +3,23 @@
 import warnings
 from typing import Any
 
-from pulse import drawn, pictures
-from pulse.engine import Callback, search
+from pulse import pictures
+from pulse.engine import search
+from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import load_generator
-from pulse.options import SearchOptions, merge_options
+from pulse.options import SearchOptions, given_options, merge_options
 from pulse.result import Result
-
-# Who draws the answer; the first is the default.
-FINISHES = ("network", "drawn")
+from pulse.state import Callback
 
 
 def depixelize(
     picture: pictures.Source,
     *,
     generator: Any = "default",
-    finish: str = "network",
-    kind: str = "any",
-    resolution: int = drawn.RESOLUTION,
-    fidelity: float = drawn.FIDELITY,
+    finish: str | None = None,
+    kind: str | None = None,
+    resolution: int | None = None,
+    fidelity: float | None = None,
     size: int = 16,
     framing: str = "pad",
     background: pictures.Colour = pictures.BACKGROUND,
@@ -29,16 +28,22 @@ def depixelize(
     options: SearchOptions | None = None,
     **overrides: Any,
 ) -> Result:
-    """Searches the generator's faces for one that, made small, is the given picture (Menon et al., PULSE, CVPR 2020).
+    """Finds a large face that, made small, is the given picture.
+
+    For the generator in the box the answer is drawn by the renderer that taught it (`pulse.draw`), in seconds and at
+    any size. For any other it is searched among the generator's images (Menon et al., PULSE, CVPR 2020).
 
         pulse.depixelize("knight.png", seed=1).to_pil(0).save("face.png")
 
     Args:
         picture: a path, a Pillow image, an array or a tensor, as `pulse.pictures.open_picture` takes them.
         generator: a generator, or what `stylegan.load` takes: a name or a path.
-        finish: who draws the answer: "network", the generator, as published; or "drawn", the renderer of the portraits
-            that taught the generator in the box (`pulse.draw`), which takes no other generator.
-        kind, resolution, fidelity: of a drawn answer, as of `pulse.draw`; a network has no use for them.
+        finish: who makes the answer, "drawn" or "network". By default: "drawn" for the generator in the box, unless an
+            option is given that only the network's search has: any but `seed`, `eps` and `starts`. An argument that the
+            finish asked for does not have is an error.
+        kind: of a drawn answer, "any", people and characters (the default), or "people".
+        resolution: of a drawn answer, 16 to 1024 px, by default 512.
+        fidelity: of a drawn answer, from 0, the most probable face, to 1, the closest pixels; by default 0.7.
         size: a larger picture is downsampled first, to this many pixels on its longer side.
         framing: how a picture is made square: "pad", "crop" or "stretch"; see
             `pulse.pictures.fit_target`.
@@ -48,35 +53,25 @@ def depixelize(
         callback: as for `pulse.search`.
         options: how to search.
         overrides: fields of `SearchOptions` by name (steps, eps, starts, seed and so on), in place of those in
-            `options`. Of these a drawn answer heeds seed, eps and starts (at least 2).
+            `options`.
 
     Returns:
         The result for the one picture: `images` (1, 3, H, W) in [0, 1] and the other fields of `pulse.Result`.
+        `settings["finish"]` says who made it.
 
     Raises:
         ValueError: in one sentence, for a picture, generator or option that cannot be used.
     """
     chosen = merge_options(options, overrides)
-    check_finish(finish, generator)
-    if finish == "drawn":
-        return drawn.draw(
-            picture,
-            kind=kind,
-            resolution=resolution,
-            fidelity=fidelity,
-            starts=max(chosen.starts, drawn.STARTS),
-            seed=chosen.seed,
-            eps=chosen.eps,
-            size=size,
-            framing=framing,
-            background=background,
-            notes=notes,
-        )
-    G = load_generator(generator)
+    for_network = given_options(options, overrides) - set(SHARED)
+    for_drawn = given_drawn(kind, resolution, fidelity)
+    who = choose_finish(finish, generator, for_network=for_network, for_drawn=for_drawn)
+    G = generator if who == "drawn" else load_generator(generator)
     found: list[str] = []
     target = pictures.read_target(
         picture,
-        G.img_resolution,
+        # What is too large to be drawn is refused by `pulse.draw`.
+        G.img_resolution if who == "network" else 1024,
         size,
         framing=framing,
         background=background,
@@ -88,12 +83,4 @@ def depixelize(
             warnings.warn(f"About the picture: {note}", stacklevel=2)
     else:
         notes.extend(found)
-    return search(G, target, chosen, callback=callback)
-
-
-def check_finish(finish: str, generator: Any) -> None:
-    """Raises ValueError if there is no such finish, or not with that generator (a network, a name or a path)."""
-    if finish not in FINISHES:
-        raise ValueError(f"The finish is {finish!r}; give one of {', '.join(FINISHES)}.")
-    if finish == "drawn":
-        drawn.check_generator(generator)
+    return search(G, target, chosen, finish=finish, callback=callback, **for_drawn, **overrides)

@@ -9,34 +9,35 @@ from __future__ import annotations
 import operator
 import secrets
 import warnings
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pulse import pictures
+from pulse.best import Best
 from pulse.fit_portrait import MOST, fit, to_unit
 from pulse.operators import downsample
-from pulse.options import SearchOptions
+from pulse.options import STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
+from pulse.state import Callback, SearchState
 from stylegan import portraits
-from stylegan.portraits.coordinates import check_resolution
 
-KINDS = ("any", "people")
-RESOLUTION = 512
-FIDELITY = 0.7
-STARTS = 2
+# Sides of a target, in pixels.
 _SMALLEST, _LARGEST = 8, 64
 # Stages of a fit that `Result.history` tells of: screened, polished, switches tried, polished again, drawn large.
 _STAGES = 5
+# Of the pictures that a callback sees, in pixels.
+_PREVIEW = 64
 
 
 def draw(
     picture: pictures.Source,
     *,
-    kind: str = "any",
-    resolution: int = RESOLUTION,
-    fidelity: float = FIDELITY,
+    kind: str = DrawnOptions.kind,
+    resolution: int = DrawnOptions.resolution,
+    fidelity: float = DrawnOptions.fidelity,
     starts: int = STARTS,
     seed: int | None = None,
     eps: float = SearchOptions.eps,
@@ -44,6 +45,7 @@ def draw(
     framing: str = "pad",
     background: pictures.Colour = pictures.BACKGROUND,
     notes: list[str] | None = None,
+    callback: Callback | None = None,
 ) -> Result:
     """Draws the portrait that, made small, is the given picture.
 
@@ -54,40 +56,46 @@ def draw(
     Args:
         picture: targets (N, 3, s, s) in [0, 1], s from 8 to 64; or a picture as `pulse.depixelize` takes it.
         kind: "any", people and characters (coloured skin, helmets, horns); or "people", the person that fits best.
-        resolution: of the answers, 8 to 1024 px.
+        resolution: of the answers, 16 to 1024 px, at least the side of the targets.
         fidelity: from 0, the most probable face, to 1, the closest pixels.
         starts: how many points are polished for each target; more take longer and miss less.
         seed: of the first target, counted on for the others; random if not given.
         eps: mean squared error at which an answer counts as reached.
         size, framing, background, notes: of a picture, as of `pulse.depixelize`; targets are taken as they are.
+        callback: called as callback(step, state) at every step with a `SearchState`; returning True ends the fit.
 
     Returns:
         The answers. `images` (N, 3, R, R) are the drawn pictures; `downsampled`, `l2`, `loss` and `reached` are those
         of their pixels. `latents` (N, 1, K) are the portraits' normal coordinates; `describe` and `redraw` know what
         they mean. `history` has the errors of five stages: the best point screened, after the polish, after the
-        switches, after the last polish, and drawn at `resolution`.
+        switches, after the last polish, and drawn at `resolution`; NaN for stages that an early end left out. Ctrl-C
+        ends the fit and draws the best so far; a second Ctrl-C stops at once.
 
     Raises:
         ValueError: in one sentence, for a picture or an option that cannot be used.
     """
-    if kind not in KINDS:
-        raise ValueError(f"The kind is {kind!r}; give one of {', '.join(KINDS)}.")
-    if isinstance(fidelity, bool) or not isinstance(fidelity, (int, float)) or not 0 <= fidelity <= 1:
-        raise ValueError(f"The fidelity is {fidelity!r}; give a number from 0 to 1.")
-    check_resolution(resolution)
+    asked = DrawnOptions(kind, resolution, fidelity)
     # Checked by the one list of options.
     options = SearchOptions(starts=starts, seed=seed, eps=eps)
     target = _target(picture, size, framing, background, notes)
+    if resolution < target.shape[-1]:
+        raise ValueError(
+            f"The resolution is {resolution} and the target has {target.shape[-1]} pixels; give a resolution of at "
+            "least as many."
+        )
     first = secrets.randbits(32) if options.seed is None else operator.index(options.seed)
     seeds = tuple(first + i for i in range(len(target)))
     rngs = [torch.Generator().manual_seed(one) for one in seeds]
-    found = fit(target, kind, _prior(fidelity), starts, rngs)
+    told = None if callback is None else _Told(target, options.eps, callback)
+    found = fit(target, kind, _prior(fidelity), starts, rngs, None if told is None else told.follow)
     v = found.v.clamp(-MOST, MOST)
-    images = torch.cat([portraits.render(to_unit(one), resolution) for one in v.split(1)])
+    images, interrupted = _drawn(v, resolution, found.interrupted)
     small = downsample(images, size=(target.shape[2], target.shape[3]))
     error = (small - target).square().mean((1, 2, 3))
     reached = error <= options.eps
     history = torch.cat([found.errors, error[:, None]], 1)
+    if told is not None:
+        told.tell(told.steps, told.steps, images, small, v, error)
     last = torch.full((len(target),), _STAGES - 1)
     return Result(
         images=images,
@@ -107,26 +115,68 @@ def draw(
         seeds=seeds,
         settings={
             "finish": "drawn",
-            "kind": kind,
-            "fidelity": float(fidelity),
-            "resolution": resolution,
+            **asdict(asked),
             "starts": starts,
             "eps": options.eps,
             "seed": first,
             "kernel": "bicubic",
         },
+        interrupted=interrupted,
     )
 
 
-def check_generator(generator: Any) -> None:
-    """Raises ValueError if `generator`, a name, a path or a network, is not the one in the box."""
-    name = generator if isinstance(generator, str) else getattr(generator, "name", None)
-    if name not in ("default", "portraits128"):
-        shown = repr(str(generator)) if isinstance(name, str) and name is generator else "given"
-        raise ValueError(
-            f"Drawn answers come from the portraits that taught the generator 'default', and the generator is {shown}; "
-            "leave it out, or choose finish='network'."
+class _Told:
+    """Tells a callback of the steps of a fit, with pictures of the best so far."""
+
+    def __init__(self, target: Tensor, eps: float, callback: Callback) -> None:
+        self.target, self.eps, self.callback = target, eps, callback
+        self.errors: list[Tensor] = []
+        self.steps = 0
+        self.reached_at = torch.full((len(target),), -1)
+
+    def follow(self, step: int, steps: int, v: Tensor, error: Tensor) -> object:
+        """One step of `pulse.fit_portrait.fit`."""
+        self.steps = steps
+        images = portraits.render(to_unit(v), _PREVIEW)
+        return self.tell(step, steps, images, downsample(images, size=self.target.shape[-1]), v, error)
+
+    def tell(self, step: int, steps: int, images: Tensor, small: Tensor, v: Tensor, error: Tensor) -> object:
+        """Calls the callback."""
+        # A polish that ends early leaves steps out.
+        self.errors += [self.errors[-1] if self.errors else error] * (step - len(self.errors)) + [error]
+        at = torch.full((len(v),), step)
+        self.reached_at = torch.where((self.reached_at < 0) & (error <= self.eps), at, self.reached_at)
+        history = torch.stack(self.errors, 1)
+        rows = torch.arange(len(v))
+        state = SearchState(
+            step=step,
+            steps=steps,
+            batch=0,
+            batches=1,
+            image=rows,
+            start=torch.zeros_like(rows),
+            active=torch.ones(len(v), dtype=torch.bool),
+            images=images,
+            downsampled=small,
+            loss=error,
+            l2=error,
+            history={"loss": history, "l2": history.clone()},
+            best=Best(images, small, v[:, None], [], error, error, at, self.reached_at),
         )
+        return self.callback(step, state)
+
+
+def _drawn(v: Tensor, resolution: int, interrupted: bool) -> tuple[Tensor, bool]:
+    """The portraits v (N, K), one after the other, and whether Ctrl-C came by now; a second one stops at once."""
+    images: list[Tensor] = []
+    while len(images) < len(v):
+        try:
+            images.append(portraits.render(to_unit(v[len(images)][None]), resolution))
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+    return torch.cat(images), interrupted
 
 
 def _prior(fidelity: float) -> float:
@@ -150,6 +200,7 @@ def _target(picture: Any, size: int, framing: str, background: Any, notes: list[
     side = target.shape[-1]
     if target.shape[-2] != side or not _SMALLEST <= side <= _LARGEST:
         raise ValueError(
-            f"The target is {side}x{target.shape[-2]} pixels; drawn answers need a square of {_SMALLEST} to {_LARGEST}."
+            f"The target is {side}x{target.shape[-2]} pixels; drawn answers need a square of {_SMALLEST} to "
+            f"{_LARGEST}, the network's search (finish='network') takes others."
         )
     return target

@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 
 from pulse.best import Best, better, winners
+from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import device_of, load_generator
 from pulse.latents import Space, latent_space
 from pulse.losses import Losses, LossFunction, loss_name, parse_loss, total_loss, weighted_losses
 from pulse.operators import Downsampler, Operator
-from pulse.options import SearchOptions, SearchOverrides, merge_options
+from pulse.options import SearchOptions, SearchOverrides, given_options, merge_options
 from pulse.result import Result
 from pulse.starts import Given, Init, given_starts, starting_points, with_starts_of
+from pulse.state import Callback, SearchState
 from pulse.walk import walk
 
 if TYPE_CHECKING:
@@ -38,45 +40,15 @@ if TYPE_CHECKING:
 _PIXELS_AT_ONCE = {"cpu": 2**16, "cuda": 2**20}
 
 
-@dataclass(frozen=True)
-class SearchState:
-    """What a callback sees at each step of a batch of M starts; tensors live on the generator's device.
-
-    Attributes:
-        step, steps: the point after `step` of `steps` moves has been evaluated.
-        batch, batches: which batch this is, from 0, of how many.
-        image, start: (M,) which image and which of its starts each row is.
-        active: (M,) rows still searched; False once dropped for a value that is not finite, or ended by
-            `stop_when_reached`.
-        images, downsampled: (M, 3, H, W) and (M, 3, h, w), as in `Result`, of this step.
-        loss, l2: (M,) of this step, as minimised; NaN for rows that are not active.
-        history: "loss" and "l2", (M, step + 1) each: these of all steps so far.
-        best: the best so far.
-    """
-
-    step: int
-    steps: int
-    batch: int
-    batches: int
-    image: Tensor
-    start: Tensor
-    active: Tensor
-    images: Tensor
-    downsampled: Tensor
-    loss: Tensor
-    l2: Tensor
-    history: dict[str, Tensor]
-    best: Best
-
-
-Callback = Callable[[int, SearchState], object]
-
-
 def search(
     G: Generator | str | os.PathLike[str],
     target: Tensor,
     options: SearchOptions | None = None,
     *,
+    finish: str | None = None,
+    kind: str | None = None,
+    resolution: int | None = None,
+    fidelity: float | None = None,
     operator: Any = None,
     losses: Losses | None = None,
     init: Init | Sequence[Init] | None = None,
@@ -86,18 +58,28 @@ def search(
     return_all: bool = False,
     **overrides: Unpack[SearchOverrides],
 ) -> Result:
-    """Finds, for each target, an image of a generator that is the target when made small.
+    """Finds, for each target, a large image that is the target when made small.
 
-    That is PULSE's problem: in the images that the generator can make, find one with ||A(image) - target||^2 <= eps
-    (Menon et al., CVPR 2020, section 3).
+    For the generator in the box the answer is drawn by the renderer that taught it (`pulse.draw`), in seconds and at
+    any size. For any other it is an image of the generator, found by PULSE's search: in the images that it can make,
+    find one with ||A(image) - target||^2 <= eps (Menon et al., CVPR 2020, section 3).
 
-        result = pulse.search("default", target, steps=200, seed=1)
+        result = pulse.search("default", target, seed=1)                       # drawn, 512 px
+        result = pulse.search("default", target, finish="network", seed=1)     # searched, as published
+        result = pulse.search("ffhq", target, steps=200, seed=1)
 
     Args:
         G: a generator (`stylegan.Generator`), or the name or path of one.
         target: (N, 3, h, w) in [0, 1], h and w at most `G.img_resolution`, any aspect ratio; with an `operator`, a
             tensor of the shape that it makes of N images.
-        options: how to search.
+        options: how to search. Drawn answers have `seed`, `eps` and `starts` of these.
+        finish: who makes the answer, "drawn" or "network". By default: "drawn" for the generator in the box, unless an
+            argument is given that only the network's search has: `operator`, `losses`, `init`, `labels`, `device`,
+            `return_all`, or any option but `seed`, `eps` and `starts`. An argument that the finish
+            asked for does not have is an error.
+        kind: of a drawn answer, "any", people and characters (the default), or "people".
+        resolution: of a drawn answer, 16 to 1024 px, by default 512.
+        fidelity: of a drawn answer, from 0, the most probable face, to 1, the closest pixels; by default 0.7.
         operator: what makes images small: anything with `A(x)` on images (M, 3, H, W) in [0, 1], differentiable, and
             its adjoint `A_adjoint(y)`; see `pulse.operators`. By default a `Downsampler` to the target's size with the
             option `kernel`.
@@ -112,7 +94,8 @@ def search(
         overrides: fields of `SearchOptions` by name, in place of those in `options`.
 
     Returns:
-        The best point of each image, which need not be the last: one within `eps` before one that is not, then by lower
+        Drawn answers as of `pulse.draw`; `settings["finish"]` says which it is. Of the network's search the best point
+        of each image, which need not be the last: one within `eps` before one that is not, then by lower
         total loss, then by lower L2. `l2`, `downsampled` and `reached` belong to the returned pixels; `loss` and
         `history` are what was minimised (for the method "bounded" both are the same). Each image and start has its own
         random numbers and its own loss, so a batch finds what each image alone would find, up to rounding, which a long
@@ -124,6 +107,35 @@ def search(
         ValueError: in one sentence, for an argument that makes no sense, or when `G` gives nothing finite for an image.
     """
     chosen = merge_options(options, overrides)
+    given = given_options(options, overrides)
+    others = {"operator": operator, "losses": losses, "init": init, "labels": labels, "device": device}
+    for_network = {*given - set(SHARED), *(name for name, value in others.items() if value is not None)}
+    for_network |= {"return_all"} if return_all else set()
+    for_drawn = given_drawn(kind, resolution, fidelity)
+    if choose_finish(finish, G, for_network=for_network, for_drawn=for_drawn) == "drawn":
+        _check_tensor(target)
+        if "starts" in given:
+            for_drawn["starts"] = chosen.starts
+        # Here, because it loads the renderer.
+        from pulse.drawn import draw
+
+        return draw(target, **for_drawn, seed=chosen.seed, eps=chosen.eps, callback=callback)
+    return _search_network(G, target, chosen, operator, losses, init, labels, device, callback, return_all)
+
+
+def _search_network(
+    G: Any,
+    target: Tensor,
+    chosen: SearchOptions,
+    operator: Any,
+    losses: Losses | None,
+    init: Init | Sequence[Init] | None,
+    labels: Tensor | None,
+    device: torch.device | str | None,
+    callback: Callback | None,
+    return_all: bool,
+) -> Result:
+    """The images of a generator found by walking its latent sphere; arguments as of `search`."""
     more = weighted_losses(losses)
     generator = load_generator(G, device)
     _check_target(generator, target, operator)
@@ -156,6 +168,7 @@ def search(
         generator.train(was_training)
 
     settings = {
+        "finish": "network",
         **asdict(chosen),
         "generator": str(getattr(generator, "name", None) or type(generator).__name__),
         "img_resolution": int(generator.img_resolution),
@@ -301,10 +314,14 @@ def _join(histories: Sequence[Tensor]) -> Tensor:
     return torch.cat([torch.nn.functional.pad(h, (0, steps - h.shape[1]), value=math.nan) for h in histories]).cpu()
 
 
-def _check_target(G: Any, target: Any, operator: Any) -> None:
+def _check_tensor(target: Any) -> None:
     if not isinstance(target, Tensor) or not target.is_floating_point():
         what = f"{tuple(target.shape)} {target.dtype}" if isinstance(target, Tensor) else f"a {type(target).__name__}"
         raise ValueError(f"The target is {what}; give a floating-point tensor (N, 3, h, w).")
+
+
+def _check_target(G: Any, target: Any, operator: Any) -> None:
+    _check_tensor(target)
     if target.ndim < 1 or min(target.shape) < 1:
         raise ValueError(f"The target is empty, {tuple(target.shape)}; give at least one image of at least one pixel.")
     if operator is not None:

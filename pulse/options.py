@@ -20,6 +20,9 @@ from pulse.optimizer import OPTIMIZERS, SCHEDULES
 # accepts every result. "bounded" has the lower error in 31 of them, and its styles lie five times closer together.
 METHODS = ("bounded", "pulse")
 
+# Starting points of a drawn answer, where nobody says how many.
+STARTS = 2
+
 T = TypeVar("T")
 
 
@@ -92,6 +95,31 @@ class SearchOptions:
             raise ValueError(f"The loss {self.loss_str!r} compares nothing with the target; add a term L2 or L1.")
 
 
+@dataclass(frozen=True)
+class DrawnOptions:
+    """What a drawn answer is to be (`pulse.draw`).
+
+    Raises:
+        ValueError: in one sentence, for a value that makes no sense.
+    """
+
+    kind: str = _option("any", "what may be drawn: people and characters, or people alone", choices=("any", "people"))
+    resolution: int = _option(512, "pixels along a side of the drawn answer, 16 to 1024")
+    fidelity: float = _option(0.7, "from 0, the most probable face, to 1, the closest pixels")
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("any", "people"):
+            raise ValueError(f"The kind is {self.kind!r}; give one of any, people.")
+        if type(self.resolution) is not int or not 16 <= self.resolution <= 1024:
+            raise ValueError(f"The resolution is {self.resolution!r}; give a whole number from 16 to 1024.")
+        if (
+            isinstance(self.fidelity, bool)
+            or not isinstance(self.fidelity, (int, float))
+            or not 0 <= self.fidelity <= 1
+        ):
+            raise ValueError(f"The fidelity is {self.fidelity!r}; give a number from 0 to 1.")
+
+
 class SearchOverrides(TypedDict, total=False):
     """The fields of `SearchOptions` as keyword arguments, for editors and type checkers."""
 
@@ -132,6 +160,17 @@ def merge_options(options: SearchOptions | None, overrides: Mapping[str, Any]) -
     return dataclasses.replace(SearchOptions() if options is None else options, **overrides)
 
 
+def given_options(options: SearchOptions | None, overrides: Mapping[str, Any]) -> set[str]:
+    """The names of options that a caller gave: all overrides, and what `options` has other than the defaults.
+
+    >>> sorted(given_options(SearchOptions(steps=10), {"seed": 1}))
+    ['seed', 'steps']
+    """
+    plain = SearchOptions()
+    fields = () if options is None else dataclasses.fields(options)
+    return {*overrides, *(f.name for f in fields if getattr(options, f.name) != getattr(plain, f.name))}
+
+
 def _document(cls: type) -> None:
     """Lists the fields in the docstring of the class, from their metadata."""
     lines = ["", "    Attributes:"]
@@ -144,6 +183,7 @@ def _document(cls: type) -> None:
 
 
 _document(SearchOptions)
+_document(DrawnOptions)
 
 
 def _check_whole(name: str, value: int, least: int) -> None:

@@ -47,7 +47,7 @@ class Result:
         noise: one (N, 1, h, w) for each noise input of the generator.
         history: "loss" and "l2", each (N, steps + 1) of the start that won; NaN where nothing was evaluated.
         seed: that of the first image.
-        settings: the search's options, and the generator's name and resolution.
+        settings: the options, and the generator's name and resolution; `finish` says who made the images.
         interrupted: whether Ctrl-C ended the search before its last step.
         all_starts: every start of every image as a result of N * starts rows, those of one image together; None unless
             asked for.
@@ -126,9 +126,10 @@ class Result:
         errors = f"{low:.2g}" if count == 1 else f"{low:.2g} to {high:.2g}"
         eps = f" eps {self.settings['eps']:g}" if isinstance(self.settings.get("eps"), float) else " eps"
         ended = ", interrupted" if self.interrupted else ""
+        by = "drawn" if self.made_by == "drawn" else "by the network"
         return (
             f"Result({count} {'image' if count == 1 else 'images'} of {height} x {width}, l2 {errors}, "
-            f"{int(self.reached.sum())} of {count} reached{eps}, seed {self.seed}{ended})"
+            f"{int(self.reached.sum())} of {count} reached{eps}, {by}, seed {self.seed}{ended})"
         )
 
     def to_pil(self, i: int = 0) -> Image:
@@ -136,6 +137,11 @@ class Result:
         from stylegan.common.pixels import to_pil
 
         return to_pil(self.images[self._row(i)])
+
+    @property
+    def made_by(self) -> str:
+        """Who made the images: "drawn", the renderer, or "network"."""
+        return "drawn" if self.settings.get("finish") == "drawn" else "network"
 
     @property
     def radius(self) -> Tensor:
@@ -183,7 +189,7 @@ class Result:
         ]
         if bool(self.one_colour[i]):
             words.append("The target is nearly one colour, which almost any image fits, so that says little.")
-        if self.settings.get("finish") == "drawn":
+        if self.made_by == "drawn":
             words.append(
                 f"It was drawn by the renderer, not by a network; its numbers lie {float(self.radius[i]):.2f} "
                 "deviations from the most common ones (usually 1)."
@@ -278,7 +284,7 @@ class Result:
 
     def _drawn(self, i: Any) -> Tensor:
         """The latents (1, K) of a drawn answer."""
-        if self.settings.get("finish") != "drawn":
+        if self.made_by != "drawn":
             raise ValueError("The images come from a network and have no attributes in words; use pulse.draw for that.")
         return self.latents[self._row(i)]
 

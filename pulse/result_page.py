@@ -45,7 +45,8 @@ def png_sheet(result: Any) -> bytes:
 def _html_row(result: Any, i: int) -> str:
     small = (("target", result.target[i]), ("made small", result.downsampled[i]))
     panels = [_html_picture(title, x) for title, x in small]
-    panels.insert(1, _html_picture("found", _thumbnail(result.images[i])))
+    made_by = "drawn" if result.made_by == "drawn" else "by the network"
+    panels.insert(1, _html_picture(made_by, _thumbnail(result.images[i])))
     if "l2" in result.history:
         panels.append(_html_curve(result.history["l2"][i], result.settings.get("eps", 0.0)))
     words = html.escape(result.verdict(i))

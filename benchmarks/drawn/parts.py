@@ -14,7 +14,6 @@ from benchmarks.drawn.measures import Row
 from benchmarks.heldout import HELD_OUT_SEED
 from pulse.app import sprites
 from pulse.fit_portrait import to_unit
-from pulse.options import SearchOptions
 from stylegan import portraits
 from stylegan.portraits import encoder
 from stylegan.portraits.truth import Truth
@@ -112,7 +111,7 @@ def network(count: int) -> list[Row]:
         targets = truth.targets(16)
         # To name the steps asks for the network's search.
         result, seconds = timed(
-            lambda t=targets: pulse.search("default", t, seed=0, steps=SearchOptions.steps),  # type: ignore[misc]
+            lambda t=targets: pulse.search("default", t, finish="network", seed=0),  # type: ignore[misc]
             count,
         )
         true = pulse.downsample(truth.images, size=result.images.shape[-1]).clamp(0, 1)
@@ -134,9 +133,7 @@ def game(count: int) -> list[Row]:
     rows: list[Row] = []
     for answer in ("any", "people", "network"):
         if answer == "network":
-            result, seconds = timed(
-                lambda: pulse.search("default", targets, seed=0, steps=SearchOptions.steps), len(targets)
-            )
+            result, seconds = timed(lambda: pulse.search("default", targets, finish="network", seed=0), len(targets))
         else:
             result, seconds = timed(
                 lambda kind=answer: pulse.draw(targets, kind=kind, seed=0),  # type: ignore[misc]

@@ -12,9 +12,12 @@ from stylegan.common import console
 
 if TYPE_CHECKING:
     from pulse.batch.plan import TargetOptions
-    from pulse.options import SearchOptions
 
 _VERBOSE = "Also say in words what each result is worth."
+_FINISH = (
+    "Who makes the faces: drawn, by the renderer; network; or both, the network's beside as NAME.network.png. By "
+    "default drawn, but network with another generator, or with an option that only its search has."
+)
 _OVERWRITE = "Do again what is done, and replace results of other requests; other files are never replaced."
 
 
@@ -48,20 +51,22 @@ def _app(given: Sequence[str]) -> Any:
 
 def _search_command(typer: Any) -> Any:
     from pulse.batch.plan import TargetOptions
-    from pulse.options import SearchOptions
+    from pulse.options import DrawnOptions, SearchOptions
     from stylegan.common.options import with_options
 
     option = typer.Option
 
     @with_options(TargetOptions, into="target")
-    @with_options(SearchOptions, leave_out=["batch_size"])
+    @with_options(DrawnOptions, into="drawn", only_given=True)
+    @with_options(SearchOptions, leave_out=["batch_size"], only_given=True)
     def search(
         images: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", show_default=False)],
         output: Annotated[Path, option("--output", "-o", help="Folder for the results.")],
         target: TargetOptions,
-        options: SearchOptions,
+        drawn: dict[str, Any],
+        options: dict[str, Any],
         generator: Annotated[str, option(help="A generator's name or path.")] = "default",
-        finish: Annotated[str, option(help="Who draws the faces: network, or drawn, by the renderer.")] = "network",
+        finish: Annotated[str | None, option(help=_FINISH, metavar="[drawn|network|both]", show_default=False)] = None,
         sheet: Annotated[bool, option("--sheet", help="Also write contact_sheet.png.")] = False,
         save_result: Annotated[bool, option("--save-result", help="Also write each whole result.")] = False,
         verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
@@ -69,10 +74,15 @@ def _search_command(typer: Any) -> Any:
     ) -> int:
         """Finds a face for each picture and writes it as a PNG.
 
+        With the generator in the box the face is drawn, crisp and of any size. An option of the network's search (all
+        but seed, eps and starts) asks for the network's picture instead, and --finish both for both.
+
         A run that was killed goes on where it stopped when it is started again. A result of another seed or of other
         options is kept: name another folder, or give --overwrite.
         """
-        return _search(images, output, generator, options, target, finish, sheet, save_result, verbose, overwrite)
+        return _search(
+            images, output, generator, options, drawn, target, finish, sheet, save_result, verbose, overwrite
+        )
 
     return search
 
@@ -126,29 +136,37 @@ def _search(
     images: Sequence[Path],
     output: Path,
     generator: str,
-    options: "SearchOptions",
+    given: dict[str, Any],
+    given_drawn: dict[str, Any],
     target: "TargetOptions",
-    finish: str,
+    finish: str | None,
     sheet: bool,
     save_result: bool,
     verbose: bool,
     overwrite: bool,
 ) -> int:
     from pulse import pictures
-    from pulse.batch.here import search_pictures
+    from pulse.batch.here import Order, search_pictures
     from pulse.batch.plan import plan, sheet_request
-    from pulse.depixelizer import check_finish
+    from pulse.finishes import SHARED, choose_finish
     from pulse.generators import load_generator
+    from pulse.options import STARTS, DrawnOptions, SearchOptions
     from pulse.pictures.sheet import write_sheet
     from stylegan.common.progress import progress
 
     # Everything that is wrong for all pictures alike is found before anything is read or written.
+    options, drawn = SearchOptions(**given), DrawnOptions(**given_drawn)
+    both = finish == "both"
+    if both:
+        finishes: tuple[str, ...] = (choose_finish("drawn", generator), "network")
+    else:
+        finishes = (choose_finish(finish, generator, for_network=set(given) - set(SHARED), for_drawn=given_drawn),)
     pictures.check_folder(output)
-    planned = plan(images, output, reserved=["contact_sheet"] if sheet else [])
+    planned = plan(images, output, reserved=["contact_sheet"] if sheet else [], both=both)
     pictures.parse_colour(target.background)
     sheet_path = output / "contact_sheet.png"
-    by = generator if finish == "network" else f"{generator} ({finish})"
-    asked = sheet_request(images, by, options, target)
+    by = generator if not both else f"{generator} (both)"
+    asked = sheet_request(images, by, options, target, drawn if "drawn" in finishes else None)
     if sheet:
         pictures.check_replaceable(sheet_path, overwrite=overwrite, request=asked)
     for line in planned.passed_over:
@@ -157,23 +175,22 @@ def _search(
         for line in planned.failures:
             console.warn(line)
         return 2
-    check_finish(finish, generator)
-    G = load_generator(generator)
-    pictures.check_framing(G.img_resolution, target.size, target.framing)
-    with progress("Searching", len(planned.jobs) * options.steps) as advance:
-        report = search_pictures(
-            planned.jobs,
-            G,
-            generator,
-            options,
-            target,
-            finish=finish,
-            overwrite=overwrite,
-            save_results=save_result,
-            keep_rows=sheet,
-            verbose=verbose,
-            on_steps=advance,
-        )
+    G = load_generator(generator) if "network" in finishes else None
+    pictures.check_framing(1024 if G is None else G.img_resolution, target.size, target.framing)
+    order = Order(
+        generator,
+        options,
+        target,
+        finishes,
+        drawn,
+        given.get("starts", STARTS),
+        overwrite=overwrite,
+        save_results=save_result,
+        keep_rows=sheet,
+        verbose=verbose,
+    )
+    with progress("Searching", len(planned.jobs)) as advance:
+        report = search_pictures(planned.jobs, order, G, advance)
     report.failures[:0] = planned.failures
     code = report.tell()
     if report.rows:

@@ -59,7 +59,7 @@ def run_demo(
             advance(1 / state.batches)  # type: ignore[attr-defined]
             check()
 
-        result = search(G, torch.cat(targets), options, callback=each_step)
+        result = search(G, torch.cat(targets), options, finish="network", callback=each_step)
         for i, (name, wanted) in enumerate(zip(names, requests, strict=True)):
             text = pictures.story(result, i, generator, source=f"sprite {name}", **wanted.text())
             pictures.write_picture(output / f"{name}.png", result.images[i], text)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pulse.batch.here import Report
     from pulse.batch.plan import Request
-    from pulse.engine import SearchState
     from pulse.options import SearchOptions
     from pulse.result import Result
+    from pulse.state import SearchState
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _search(
         seed = None if options.seed is None else options.seed + items[0].number
         targets = torch.cat([item.target for item in items])
         try:
-            result = search(G, targets, replace(options, seed=seed), callback=each_step)
+            result = search(G, targets, replace(options, seed=seed), finish="network", callback=each_step)
             for row, item in enumerate(items):
                 _write(output / f"{item.name}.png", item, result, row, generator, args.verbose)
                 report.written.append(output / f"{item.name}.png")

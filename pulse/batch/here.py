@@ -2,17 +2,26 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pulse import pictures
-from pulse.batch.plan import Job, TargetOptions, answer, file_digest, named, request, weights_digest
+from pulse.batch.plan import (
+    Job,
+    Request,
+    TargetOptions,
+    answer,
+    file_digest,
+    named,
+    renderer_digest,
+    request,
+    weights_digest,
+)
 from pulse.depixelizer import depixelize
-from pulse.drawn import RESOLUTION
 from pulse.operators import downsample
-from pulse.options import SearchOptions
-from pulse.pictures.sheet import SheetRow, rows_of
+from pulse.options import STARTS, DrawnOptions, SearchOptions
+from pulse.pictures.sheet import Beside, SheetRow, rows_of
 from pulse.result import Result
 from stylegan.common import console, ending
 from stylegan.common.files import is_full
@@ -58,23 +67,40 @@ class Report:
         return 2 if self.failures else 0
 
 
-def search_pictures(
-    jobs: Sequence[Job],
-    G: Any,
-    generator: str,
-    options: SearchOptions,
-    target: TargetOptions,
-    *,
-    finish: str = "network",
-    overwrite: bool = False,
-    save_results: bool = False,
-    keep_rows: bool = False,
-    verbose: bool = False,
-    on_steps: Callable[[float], object] = lambda steps: None,
-) -> Report:
-    """Searches a face for each job, writes it as soon as it is found, and goes on past pictures that cannot be used.
+@dataclass(frozen=True)
+class Order:
+    """What is wanted for every picture of a batch.
 
-    Each picture is searched on its own with the same options, so a result does not depend on its neighbours. Results
+    Attributes:
+        generator: as the user named it.
+        options: of the search.
+        target: how pictures become small.
+        finishes: who makes the answers, as of `depixelize`; the second one's picture is written to `Job.second`.
+        drawn: what drawn answers are to be, and from how many `starts` they are polished.
+        overwrite: replace results of other requests, and do again what is done.
+        save_results: also write the whole result beside the PNG, as .safetensors.
+        keep_rows: collect what a contact sheet needs.
+        verbose: also print in words what each result is worth.
+    """
+
+    generator: str
+    options: SearchOptions
+    target: TargetOptions
+    finishes: tuple[str, ...] = ("network",)
+    drawn: DrawnOptions = field(default_factory=DrawnOptions)
+    starts: int = STARTS
+    overwrite: bool = False
+    save_results: bool = False
+    keep_rows: bool = False
+    verbose: bool = False
+
+
+def search_pictures(
+    jobs: Sequence[Job], order: Order, G: Any = None, on_share: Callable[[float], object] = lambda share: None
+) -> Report:
+    """Finds a face for each job, writes it as soon as it is found, and goes on past pictures that cannot be used.
+
+    Each picture is answered on its own with the same options, so a result does not depend on its neighbours. Results
     that an earlier run finished are kept (`plan.answer`), even if that run was killed. A result of the same request is
     replaced if the picture or the generator behind its name has changed. A result of other options or another seed is
     kept and counts as a failure, unless `overwrite` is set. A file that this program did not write is never replaced.
@@ -83,36 +109,21 @@ def search_pictures(
 
     Args:
         jobs: made by `plan`.
-        G: the generator; `generator` is how the user named it.
-        options: of the search.
-        target: how pictures become small.
-        finish: who draws the answers, as of `depixelize`.
-        overwrite: replace results of other requests, and do again what is done.
-        save_results: also write the whole result beside the PNG, as .safetensors.
-        keep_rows: collect what a contact sheet needs.
-        verbose: also print in words what each result is worth.
-        on_steps: called with the number of steps done since the last call, `options.steps` for each job in all.
+        order: what is wanted.
+        G: the generator, where a network makes answers.
+        on_share: called with the share done since the last call, 1 for each job in all.
     """
     report = Report()
-    weights = weights_digest(G)
+    weights = {"network": "" if G is None else weights_digest(G)}
+    weights["drawn"] = renderer_digest() if "drawn" in order.finishes else ""
     for number, job in enumerate(jobs):
         try:
             with ending.steps() as check:
-                _search_one(
-                    job,
-                    G,
-                    generator,
-                    weights,
-                    options,
-                    target,
-                    finish,
-                    overwrite,
-                    save_results,
-                    keep_rows,
-                    verbose,
-                    report,
-                    _counted(options.steps, on_steps, check),
-                )
+                for finish in order.finishes:
+                    if report.interrupted:
+                        break
+                    count = _Counter(lambda share: on_share(share / len(order.finishes)), check)
+                    _search_one(job, order, finish, G, weights[finish], report, count)
         except SystemExit:
             # A signal came before the search had anything to keep.
             if ending.exit_code() is None:
@@ -132,74 +143,100 @@ def search_pictures(
     return report
 
 
-def _search_one(
-    job: Job,
-    G: Any,
-    generator: str,
-    weights: str,
-    options: SearchOptions,
-    target: TargetOptions,
-    finish: str,
-    overwrite: bool,
-    save_results: bool,
-    keep_rows: bool,
-    verbose: bool,
-    report: Report,
-    count: Callable[[int, Any], None],
-) -> None:
-    beside = job.output.with_suffix(".safetensors")
+class _Counter:
+    """A callback of a search that tells which share of it is done, and looks for signals."""
+
+    def __init__(self, on_share: Callable[[float], object], check: Callable[[], None]) -> None:
+        self.on_share, self.check, self.done = on_share, check, 0.0
+
+    def __call__(self, step: int, state: Any) -> None:
+        self.move_to((state.batch + step / max(state.steps, 1)) / state.batches)
+        self.check()
+
+    def move_to(self, share: float) -> None:
+        """Tells that this share of the whole is done."""
+        self.on_share(share - self.done)
+        self.done = share
+
+
+def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, report: Report, count: _Counter) -> None:
     drawn = finish == "drawn"
-    # What is drawn is another answer than the network's.
-    by, of = (f"{generator} (drawn)", f"{weights} (drawn)") if drawn else (generator, weights)
-    wanted = request(os.path.realpath(job.source), file_digest(job.source), by, of, options, target)
-    found = None if overwrite else answer(job.output, wanted, RESOLUTION if drawn else int(G.img_resolution))
-    if found is not None and (not save_results or pictures.read_text(beside).get("made_from") == wanted.made_from):
-        report.skipped.append(job.output)
-        if keep_rows:
-            report.rows.append(_row_of_file(job, *found, G, options, target))
-        for step in range(options.steps):
-            count(step, None)
+    first = finish == order.finishes[0]
+    output = job.output if first else job.second()
+    beside = output.with_suffix(".safetensors")
+    options = order.options
+    wanted = _request(job, order, finish, weights)
+    size = order.drawn.resolution if drawn else int(G.img_resolution)
+    found = None if order.overwrite else answer(output, wanted, size)
+    if found is not None and (
+        not order.save_results or pictures.read_text(beside).get("made_from") == wanted.made_from
+    ):
+        report.skipped.append(output)
+        if order.keep_rows:
+            _keep(report, first, _row_of_file(job, *found, order, finish, size))
+        count.move_to(1)
         return
-    pictures.check_replaceable(job.output, overwrite=overwrite, request=wanted.asked)
-    if save_results:
-        pictures.check_replaceable(beside, overwrite=overwrite, request=wanted.asked)
+    pictures.check_replaceable(output, overwrite=order.overwrite, request=wanted.asked)
+    if order.save_results:
+        pictures.check_replaceable(beside, overwrite=order.overwrite, request=wanted.asked)
     notes: list[str] = []
+    how: dict[str, Any] = {"generator": G, "options": options}
+    if drawn:
+        how = {"generator": order.generator, "seed": options.seed, "eps": options.eps, "starts": order.starts}
+        how |= vars(order.drawn)
     result = depixelize(
         job.source,
-        generator=generator if drawn else G,
         finish=finish,
-        size=target.size,
-        framing=target.framing,
-        background=target.background,
+        size=order.target.size,
+        framing=order.target.framing,
+        background=order.target.background,
         notes=notes,
         callback=count,
-        options=options,
+        **how,
     )
-    if drawn:
-        for step in range(options.steps):
-            count(step, None)
-    if save_results:
+    if order.save_results:
         beside.parent.mkdir(parents=True, exist_ok=True)
         result.save(beside, {"Software": pictures.software(), **wanted.text()})
     text = pictures.story(
         result,
         0,
-        generator,
+        order.generator,
         notes=notes,
         source=console.printable(job.source.name),
-        size=str(target.size),
-        framing=target.framing,
-        background=target.background,
+        size=str(order.target.size),
+        framing=order.target.framing,
+        background=order.target.background,
         **wanted.text(),
     )
-    pictures.write_picture(job.output, result.images[0], text)
-    report.written.append(job.output)
+    pictures.write_picture(output, result.images[0], text)
+    report.written.append(output)
     report.interrupted = result.interrupted
-    if keep_rows:
-        report.rows.extend(rows_of(result, [console.printable(job.source.name)], [notes]))
-    say_found(job.output, result, 0, verbose)
-    for note in notes:
-        console.warn(f"{job.source}: {note}")
+    if order.keep_rows:
+        _keep(report, first, rows_of(result, [console.printable(job.source.name)], [notes])[0])
+    say_found(output, result, 0, order.verbose)
+    if first:
+        for note in notes:
+            console.warn(f"{job.source}: {note}")
+    count.move_to(1)
+
+
+def _request(job: Job, order: Order, finish: str, weights: str) -> Request:
+    source, content = os.path.realpath(job.source), file_digest(job.source)
+    drawn = order.drawn if finish == "drawn" else None
+    # A drawn answer beside which the network's stands is the same answer.
+    options = order.options
+    if drawn is not None:
+        options = SearchOptions(seed=options.seed, eps=options.eps, starts=order.starts)
+    return request(source, content, order.generator, weights, options, order.target, drawn)
+
+
+def _keep(report: Report, first: bool, row: SheetRow) -> None:
+    """Adds a row to the sheet, or what a second finish made to the last row."""
+    if first:
+        report.rows.append(row)
+    else:
+        one = report.rows[-1]
+        report.rows[-1] = replace(one, beside=(*one.beside, Beside(row.image, row.made_by, row.loss)))
 
 
 def say_found(path: Path, result: Result, i: int, verbose: bool = False) -> None:
@@ -220,32 +257,20 @@ def sentence(error: BaseException, source: Path) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _counted(steps: int, on_steps: Callable[[float], object], check: Callable[[], None]) -> Callable[[int, Any], None]:
-    def count(step: int, state: Any) -> None:
-        # The point after the last step is evaluated too.
-        if step < steps:
-            on_steps(1 if state is None else 1 / state.batches)
-        if state is not None:
-            check()
-
-    return count
-
-
-def _row_of_file(
-    job: Job, image: Any, text: dict[str, str], G: Any, options: SearchOptions, target: TargetOptions
-) -> SheetRow:
+def _row_of_file(job: Job, image: Any, text: dict[str, str], order: Order, finish: str, resolution: int) -> SheetRow:
     notes: list[str] = []
+    kernel = order.options.kernel
     small = pictures.read_target(
         job.source,
-        G.img_resolution,
-        target.size,
-        framing=target.framing,
-        background=target.background,
-        kernel=options.kernel,
+        resolution,
+        order.target.size,
+        framing=order.target.framing,
+        background=order.target.background,
+        kernel=kernel,
         notes=notes,
     )
     h, w = small.shape[-2:]
-    made_small = downsample(image, size=(h, w), kernel=options.kernel)
+    made_small = downsample(image, size=(h, w), kernel="bicubic" if finish == "drawn" else kernel)
     return SheetRow(
         console.printable(job.source.name),
         small[0],
@@ -255,4 +280,5 @@ def _row_of_file(
         text["reached"] == "true",
         text.get("verdict", ""),
         notes,
+        made_by=finish,
     )

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from pulse import pictures
-from pulse.options import SearchOptions
+from pulse.options import DrawnOptions, SearchOptions
 from stylegan.common.console import printable
 from stylegan.common.framing import FRAMING, FRAMINGS
 from stylegan.common.pictures import FORMATS
@@ -21,6 +21,8 @@ from stylegan.common.pictures import FORMATS
 # A file name may have 255 bytes; ".safetensors" and a number come after the stem.
 _STEM_BYTES = 230
 _NAMED_AT_MOST = 20
+# What is added to the stem of a result for the network's picture beside the drawn one.
+SECOND = ".network"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Job:
 
     source: Path
     output: Path
+
+    def second(self) -> Path:
+        """The PNG of the network's picture, where a drawn answer stands beside it."""
+        return self.output.with_name(f"{self.output.stem}{SECOND}.png")
 
 
 @dataclass
@@ -76,11 +82,12 @@ class Request:
         return {"request": self.asked, "made_from": self.made_from}
 
 
-def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> Plan:
+def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = (), both: bool = False) -> Plan:
     """Gives every picture, and every picture of every folder (not of folders in it), its own output file in `folder`.
 
     An output has its input's stem, shortened if it is too long for a file name; the second input of that stem, ignoring
-    case, gets "_2" and so on. A picture named twice is done once. Stems in `reserved` are not given out.
+    case, gets "_2" and so on. A picture named twice is done once. Stems in `reserved` are not given out. With
+    `both`, each picture has a second result (`Job.second`), which takes a stem too.
 
     Raises:
         ValueError: there are no inputs, or a result would replace one of them.
@@ -113,18 +120,25 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = ()) -> 
     for source in sources.values():
         stem = short_stem(source)
         name, number = stem, 1
-        while name.casefold() in taken or (number > 1 and name.casefold() in stems):
+        while any(each.casefold() in taken for each in _stems_of(name, both)) or (
+            number > 1 and name.casefold() in stems
+        ):
             number += 1
             name = f"{stem}_{number}"
-        taken.add(name.casefold())
+        taken.update(each.casefold() for each in _stems_of(name, both))
         made.jobs.append(Job(source, folder / f"{name}.png"))
     for job in made.jobs:
-        if os.path.realpath(job.output) in sources:
-            raise ValueError(
-                f"The result of {printable(job.source)} would replace the input {printable(job.output)}; choose another"
-                " folder."
-            )
+        for output in (job.output, job.second()) if both else (job.output,):
+            if os.path.realpath(output) in sources:
+                raise ValueError(
+                    f"The result of {printable(job.source)} would replace the input {printable(output)}; choose another"
+                    " folder."
+                )
     return made
+
+
+def _stems_of(name: str, both: bool) -> list[str]:
+    return [name, f"{name}{SECOND}"] if both else [name]
 
 
 def members_of(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
@@ -177,7 +191,13 @@ def short_stem(path: Path) -> str:
 
 
 def request(
-    source: str, content: bytes, generator: str, weights: str, options: SearchOptions, target: TargetOptions | None
+    source: str,
+    content: bytes,
+    generator: str,
+    weights: str,
+    options: SearchOptions,
+    target: TargetOptions | None,
+    drawn: DrawnOptions | None = None,
 ) -> Request:
     """The fingerprints of a result that is asked for.
 
@@ -187,19 +207,27 @@ def request(
         generator: as the user named it; `weights` is `weights_digest` of it.
         options: of the search.
         target: how the picture becomes small; None where it is searched for as it is.
+        drawn: of a drawn answer; None where a network makes it.
     """
     settings: dict[str, Any] = {"options": asdict(options), "target": None if target is None else asdict(target)}
+    settings |= {} if drawn is None else {"drawn": asdict(drawn)}
     made_from = {"picture": content.hex(), "weights": weights, "software": pictures.software(), **settings}
     return Request(_digest({"source": source, "generator": generator, **settings}), _digest(made_from))
 
 
-def sheet_request(inputs: Iterable[Path], generator: str, options: SearchOptions, target: TargetOptions | None) -> str:
+def sheet_request(
+    inputs: Iterable[Path],
+    generator: str,
+    options: SearchOptions,
+    target: TargetOptions | None,
+    drawn: DrawnOptions | None = None,
+) -> str:
     """The fingerprint of a contact sheet, made of what the user said.
 
     The same command may draw its sheet anew, also when a folder that it names has more pictures by now.
     """
     named = json.dumps([os.path.realpath(path) for path in inputs])
-    return request(f"sheet of {named}", b"", generator, "", options, target).asked
+    return request(f"sheet of {named}", b"", generator, "", options, target, drawn).asked
 
 
 def file_digest(path: Path) -> bytes:
@@ -222,6 +250,13 @@ def weights_digest(G: Any) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().numpy().data)
     return digest.hexdigest()
+
+
+def renderer_digest() -> str:
+    """The SHA-256 of the weights that drawn answers depend on: of the network that reads a small picture."""
+    from stylegan.portraits import encoder
+
+    return file_digest(encoder.FILE).hex()
 
 
 def answer(path: Path, wanted: Request, resolution: int) -> tuple[Tensor, dict[str, str]] | None:

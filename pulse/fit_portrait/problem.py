@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,13 +54,23 @@ class Problem:
             small.append(downsample(images, size=self.size).flatten(1))
         return torch.cat(small)
 
-    def polish(self, v: Tensor, rows: Tensor, steps: int) -> Solution:
+    def polish(
+        self, v: Tensor, rows: Tensor, steps: int, callback: Callable[[int, Solution], object] | None = None
+    ) -> Solution:
         """Moves v (M, K), of which each is for the target `rows`, along what is continuous."""
         free = self.continuous.expand_as(v).clone()
         if self.k == ALL:
             free[:, PEOPLE:] &= v[:, CHARACTER, None] > 0
         return least_squares(
-            self.draw, v, self.flat[rows], prior=self.prior, free=free, renew=2, steps=steps, enough=2e-5
+            self.draw,
+            v,
+            self.flat[rows],
+            prior=self.prior,
+            free=free,
+            renew=2,
+            steps=steps,
+            enough=2e-5,
+            callback=callback,
         )
 
 

@@ -1,4 +1,4 @@
-"""A contact sheet: for each picture the input, the face found, that face made small again, and how well it fits."""
+"""A contact sheet: for each picture the input, the answer, that answer made small again, and how well it fits."""
 
 import math
 import os
@@ -21,6 +21,19 @@ _WORDS = 14
 _LONGEST = 1000
 
 
+# How captions name who made a picture, by the finishes of `pulse.depixelize`.
+_MADE_BY = {"drawn": "drawn", "network": "by the network"}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another answer to the same picture: (3, H, W) in [0, 1], who made it, in a word or two, and its loss."""
+
+    image: Tensor
+    made_by: str
+    loss: float
+
+
 @dataclass(frozen=True)
 class SheetRow:
     """One picture's card on a sheet.
@@ -28,13 +41,15 @@ class SheetRow:
     Args:
         title: what the picture is called.
         target: what was searched for, (C, h, w) in [0, 1].
-        image: the face found, (3, H, W) in [0, 1].
-        downsampled: that face made small, (C, h, w); clamped to [0, 1] to be shown.
+        image: the answer, (3, H, W) in [0, 1].
+        downsampled: that answer made small, (C, h, w); clamped to [0, 1] to be shown.
         loss: mean squared error between the small pictures, in [0, 1] units.
         reached: whether that is within `eps`.
         verdict: what the numbers mean, in sentences; by default made of `loss`.
         notes: what the reader noticed about the input, in sentences.
         says_little: whether almost any face would fit, because the target is nearly of one colour.
+        made_by: who made the answer, "drawn" or "network".
+        beside: other answers, shown to the right.
     """
 
     title: str
@@ -46,6 +61,8 @@ class SheetRow:
     verdict: str = ""
     notes: Sequence[str] = ()
     says_little: bool = False
+    made_by: str = "network"
+    beside: Sequence[Beside] = ()
 
     def words(self) -> str:
         """The verdict, or what `loss` alone says."""
@@ -68,6 +85,7 @@ def rows_of(result: Result, titles: Sequence[str], notes: Sequence[Sequence[str]
             result.verdict(i),
             () if notes is None else tuple(notes[i]),
             bool(result.one_colour[i]),
+            made_by=result.made_by,
         )
         for i, title in enumerate(titles)
     ]
@@ -87,21 +105,23 @@ def contact_sheet(
         rows: at least one.
         heading: stands above them.
         columns: how many cards stand side by side; by default as many as keep the sheet's shape that of a page.
-        panel: width of each of a card's three pictures, in pixels.
+        panel: width of each of a card's pictures, in pixels.
 
     Raises:
         ValueError: there are no rows.
     """
     if not rows:
         raise ValueError("A contact sheet needs at least one picture; give it a row.")
-    columns = min(columns or max(2, round(math.sqrt(len(rows) / 4))), len(rows))
-    card_w = 2 * _PAD + 3 * panel + 2 * _GAP
+    panels = 3 + max(len(row.beside) for row in rows)
+    columns = min(columns or max(2 if panels == 3 else 1, round(math.sqrt(len(rows) * 3 / panels / 4))), len(rows))
+    inner = panels * panel + (panels - 1) * _GAP
+    card_w = 2 * _PAD + inner
     lines = [rows[first : first + columns] for first in range(0, len(rows), columns)]
-    heights = [max(_card_height(row, panel) for row in line) for line in lines]
+    heights = [max(_card_height(row, panel, inner) for row in line) for line in lines]
     width = 2 * _MARGIN + columns * card_w + (columns - 1) * _PAD
     sheet = Image.new("RGB", (width, _MARGIN + _HEAD + sum(heights) + (len(lines) - 1) * _PAD + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    note = "Synthetic: a generator invented every face here; none shows a real person or says who somebody is."
+    note = "Synthetic: every face here was invented by a program; none shows a real person or says who somebody is."
     for text, size, top, ink in ((heading, 30, _MARGIN - 6, _INK), (note, 17, _MARGIN + 36, _FAINT)):
         font = _fitting_font(text, size, width - 2 * _MARGIN)
         draw.text((_MARGIN, top), _shortened(text, width - 2 * _MARGIN, font), ink, font)
@@ -110,7 +130,7 @@ def contact_sheet(
         for column, row in enumerate(line):
             left = _MARGIN + column * (card_w + _PAD)
             draw.rounded_rectangle((left, top, left + card_w - 1, top + height - 1), 10, _CARD, _EDGE)
-            _draw_card(sheet, row, left + _PAD, top + _PAD, panel)
+            _draw_card(sheet, row, left + _PAD, top + _PAD, panel, inner)
         top += height + _PAD
     return sheet
 
@@ -127,20 +147,20 @@ def write_sheet(path: str | os.PathLike[str], rows: Sequence[SheetRow], request:
     write_picture(path, contact_sheet(rows), text | ({} if request is None else {"request": request}))
 
 
-def _texts(row: SheetRow, panel: int) -> list[tuple[str, tuple[int, int, int]]]:
+def _texts(row: SheetRow, width: int) -> list[tuple[str, tuple[int, int, int]]]:
     """The lines below a card's pictures, with their ink."""
-    width, font = 3 * panel + 2 * _GAP, _font(_WORDS)
+    font = _font(_WORDS)
     notes = [(line, _MISSED) for note in row.notes for line in _wrapped(note, width, font)]
     return notes + [(line, _FAINT) for line in _wrapped(row.words(), width, font)]
 
 
-def _card_height(row: SheetRow, panel: int) -> int:
-    return _PAD + _TITLE + panel + _CAPTION + _LINE * len(_texts(row, panel)) + _PAD
+def _card_height(row: SheetRow, panel: int, width: int) -> int:
+    return _PAD + _TITLE + panel + _CAPTION + _LINE * len(_texts(row, width)) + _PAD
 
 
-def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: int) -> None:
+def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: int, width: int) -> None:
     draw = ImageDraw.Draw(sheet)
-    right = left + 3 * panel + 2 * _GAP
+    right = left + width
     word, ink = ("fits", _GOOD) if row.reached else ("does not fit", _MISSED)
     if row.reached and row.says_little:
         word, ink = "says little", _FAINT
@@ -151,17 +171,21 @@ def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: in
     draw.text((left, top - 3), _shortened(row.title, word_left - 36 - left, _font(20)), _INK, _font(20))
 
     h, w = row.target.shape[-2:]
-    panels = (
+    made_by = _MADE_BY.get(row.made_by, row.made_by)
+    panels = [
         (row.target, Image.Resampling.NEAREST, f"input, {w}x{h}"),
-        (row.image, Image.Resampling.LANCZOS, f"found, {row.image.shape[-1]}x{row.image.shape[-2]}"),
-        (row.downsampled, Image.Resampling.NEAREST, f"found, made {w}x{h}"),
-    )
+        (row.image, Image.Resampling.LANCZOS, f"{made_by}, {row.image.shape[-1]}x{row.image.shape[-2]}"),
+        (row.downsampled, Image.Resampling.NEAREST, f"made {w}x{h}, loss {row.loss:.3g}"),
+    ]
+    for one in row.beside:
+        caption = f"{_MADE_BY.get(one.made_by, one.made_by)}, loss {one.loss:.3g}"
+        panels.append((one.image, Image.Resampling.LANCZOS, caption))
     for number, (image, resampling, caption) in enumerate(panels):
         x, y = left + number * (panel + _GAP), top + _TITLE
         shown = _enlarged(to_pil(image), panel, resampling)
         sheet.paste(shown, (x + (panel - shown.width) // 2, y + (panel - shown.height) // 2))
         draw.text((x, y + panel + 5), _shortened(caption, panel, _font(15)), _FAINT, _font(15))
-    for number, (text, colour) in enumerate(_texts(row, panel)):
+    for number, (text, colour) in enumerate(_texts(row, width)):
         draw.text((left, top + _TITLE + panel + _CAPTION + number * _LINE), text, colour, _font(_WORDS))
 
 

@@ -77,6 +77,7 @@ def story(
         "Software": software(),
         "Description": "Synthetic face: a generator invented it to fit a small picture; it shows no real person.",
         "synthetic": "true",
+        "finish": result.made_by,
         "generator": name,
         "seed": str(result.seeds[i]),
         "loss": f"{float(result.l2[i]):.6g}",
@@ -85,24 +86,24 @@ def story(
         "reached_at": str(int(result.reached_at[i])),
         "interrupted": "true" if result.interrupted else "false",
         "settings": json.dumps(result.settings, sort_keys=True),
-        "again": _call(result, i, name, more),
+        "again": _call(result, i, generator, more),
         **more,
     }
-    if result.settings.get("finish") == "drawn":
+    if result.made_by == "drawn":
         text["Description"] = "Synthetic face: drawn by a renderer to fit a small picture; it shows no real person."
-        text["finish"] = "drawn"
         text["shows"] = result.describe(i)
     if notes:
         text["notes"] = " ".join(notes)
     return text
 
 
-def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> str:
+def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Mapping[str, str]) -> str:
     """The Python call that finds image `i` again."""
-    from pulse.options import SearchOptions
+    from pulse.finishes import in_the_box
+    from pulse.options import STARTS, DrawnOptions, SearchOptions
 
-    drawn = result.settings.get("finish") == "drawn"
-    plain = SearchOptions(starts=2) if drawn else SearchOptions()
+    drawn = result.made_by == "drawn"
+    plain = SearchOptions(starts=STARTS) if drawn else SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
     options["seed"] = result.seeds[i]
     # Only a caller that began with a picture says how it became a target.
@@ -113,7 +114,10 @@ def _call(result: "Result", i: int, generator: str, more: Mapping[str, str]) -> 
         options["size"] = int(more["size"])
     source = repr(more.get("source", "the picture"))
     if drawn:
-        options |= {key: result.settings[key] for key in ("kind", "fidelity", "resolution")}
+        asked = {key: result.settings.get(key, value) for key, value in vars(DrawnOptions()).items()}
+        options |= {key: value for key, value in asked.items() if value != getattr(DrawnOptions, key)}
         return f"pulse.draw({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
-    arguments = [source, f"generator={generator!r}"]
+    arguments = [source, f"generator={Path(generator).name!r}"]
+    # Otherwise, if no option is given, it would be drawn.
+    arguments += ["finish='network'"] if in_the_box(generator) else []
     return f"pulse.depixelize({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"

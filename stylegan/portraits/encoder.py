@@ -19,6 +19,7 @@ from stylegan.common.tensors import read_tensors
 SIDE = 16
 # What the metadata of a file of weights says.
 FORMAT = "pulse-encoder-1"
+FILE = Path(str(resources.files("stylegan") / "weights" / "encoder.safetensors"))
 _COORDINATES, _CHANNELS, _HIDDEN = 128, 32, 184
 
 
@@ -71,8 +72,7 @@ def fitted(pictures: Tensor) -> Tensor:
 
 @cache
 def _in_the_box() -> Encoder:
-    path = Path(str(resources.files("stylegan") / "weights" / "encoder.safetensors"))
-    tensors, _ = read_tensors(path)
+    tensors, _ = read_tensors(FILE)
     network = Encoder()
     network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network.eval().requires_grad_(False)

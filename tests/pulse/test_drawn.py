@@ -1,16 +1,18 @@
 """Drawn answers: portraits found for small pictures, and drawn again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 
 import pulse
 from pulse import fit_portrait
-from pulse.batch.here import search_pictures
+from pulse.batch.here import Order, search_pictures
 from pulse.batch.plan import TargetOptions, plan
 from pulse.fit_portrait import switches
 from pulse.fit_portrait.problem import Problem
+from pulse.options import DrawnOptions
 from pulse.pictures import read_text, story
 from stylegan import portraits
 from stylegan.common.pixels import to_pil
@@ -92,7 +94,7 @@ def test_the_story_and_the_file_tell_that_it_was_drawn(answer: pulse.Result, tmp
     text = story(answer, 1, "default")
     assert text["finish"] == "drawn"
     assert text["shows"] == answer.describe(1)
-    assert text["again"] == "pulse.draw('the picture', starts=1, seed=4, kind='people', fidelity=0.7, resolution=32)"
+    assert text["again"] == "pulse.draw('the picture', starts=1, seed=4, kind='people', resolution=32)"
     assert "drawn by the renderer" in text["verdict"]
     answer.save(tmp_path / "answer.safetensors")
     again = pulse.Result.load(tmp_path / "answer.safetensors")
@@ -120,7 +122,7 @@ def test_depixelize_draws_when_it_is_asked_to(target: torch.Tensor) -> None:
     picture = target[:1]
     drawn = pulse.depixelize(picture, finish="drawn", kind="people", resolution=32, seed=3)
     assert drawn.settings["finish"] == "drawn"
-    with pytest.raises(ValueError, match="give one of network, drawn"):
+    with pytest.raises(ValueError, match="give one of drawn, network"):
         pulse.depixelize(picture, finish="painted")
     with pytest.raises(ValueError, match="the generator is 'ffhq'; leave it out"):
         pulse.depixelize(picture, finish="drawn", generator="ffhq")
@@ -157,14 +159,16 @@ def test_a_batch_draws_once_and_knows_its_own_answers(target: torch.Tensor, tmp_
     source = tmp_path / "small.png"
     to_pil(target[0]).save(source)
     jobs = plan([source], tmp_path / "out").jobs
-    arguments = (jobs, stand_in(), "default", pulse.SearchOptions(seed=1), TargetOptions(size=8))
-    first = search_pictures(*arguments, finish="drawn", keep_rows=True)
+    order = Order(
+        "default", pulse.SearchOptions(seed=1), TargetOptions(size=8), ("drawn",), DrawnOptions("people", 32), starts=1
+    )
+    first = search_pictures(jobs, replace(order, keep_rows=True))
     assert (first.failures, first.written) == ([], [jobs[0].output])
     text = read_text(jobs[0].output)
     assert (text["finish"], text["interrupted"]) == ("drawn", "false")
-    assert search_pictures(*arguments, finish="drawn").skipped == [jobs[0].output]
+    assert search_pictures(jobs, order).skipped == [jobs[0].output]
     # The network's answer is another one, and does not replace it unasked.
-    assert "small.png" in search_pictures(*arguments).failures[0]
+    assert "small.png" in search_pictures(jobs, replace(order, finishes=("network",)), stand_in()).failures[0]
 
 
 def test_what_a_target_does_not_ask_for_is_taken_away() -> None:

@@ -270,10 +270,16 @@ def test_results_are_compared_copied_and_pickled(result):
 def test_the_repr_is_one_line(result):
     result.l2 = torch.tensor([0.00123, 0.04])
     result.reached = torch.tensor([True, False])
-    assert repr(result) == "Result(2 images of 32 x 32, l2 0.0012 to 0.04, 1 of 2 reached eps 0.002, seed 7)"
+    assert (
+        repr(result)
+        == "Result(2 images of 32 x 32, l2 0.0012 to 0.04, 1 of 2 reached eps 0.002, by the network, seed 7)"
+    )
     one = result[1]
     one.interrupted = True
-    assert repr(one) == "Result(1 image of 32 x 32, l2 0.04, 0 of 1 reached eps 0.002, seed 8, interrupted)"
+    assert (
+        repr(one)
+        == "Result(1 image of 32 x 32, l2 0.04, 0 of 1 reached eps 0.002, by the network, seed 8, interrupted)"
+    )
 
 
 def test_the_verdict_says_the_numbers_in_words(result):
