@@ -38,9 +38,13 @@ def _no_faces() -> bool:
 
 _FACES = pytest.mark.skipif(_no_faces(), reason="dlib or its landmark predictor is not installed")
 
+_FONT = pytest.mark.skipif(
+    not Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf").exists(), reason="there is no colour font here"
+)
+
 
 def _rows(wanted: Any) -> list[Any]:
-    marks = {"pulse align": [_FACES]}
+    marks = {"pulse align": [_FACES], "pulse aimoji dataset": [_FONT]}
     return [pytest.param(c, id=c.name.replace(" ", "-"), marks=marks.get(c.name, ())) for c in COMMANDS if wanted(c)]
 
 
@@ -272,9 +276,16 @@ def test_every_command_has_a_row() -> None:
     from pulse.app import cli as pulse_cli
     from stylegan import cli as stylegan_cli
 
+    def below(name: str, command: Any) -> Iterator[str]:
+        if not hasattr(command, "commands"):
+            yield name
+            return
+        for each, inner in command.commands.items():
+            yield from below(f"{name} {each}", inner)
+
     named = {command.name for command in COMMANDS}
     for name, app in (("pulse", pulse_cli._app([])), ("stylegan", stylegan_cli._app())):
-        there = {f"{name} {each}" for each in typer.main.get_command(app).commands}  # type: ignore[attr-defined]
+        there = set(below(name, typer.main.get_command(app)))
         assert there == {each for each in named if each.startswith(f"{name} ")}
 
 

@@ -45,6 +45,7 @@ def _app(given: Sequence[str]) -> Any:
     app.command("morph", short_help="Films a walk through a generator, through portraits, or between results.")(
         _morph_command(typer) if "morph" in given else lambda: None
     )
+    app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
 
@@ -124,6 +125,12 @@ def _fit_command(typer: Any) -> Any:
         return _fit(generator, output, samples, half, overwrite)
 
     return fit
+
+
+def _aimoji_app(typer: Any) -> Any:
+    from pulse.emoji.command import aimoji_app
+
+    return aimoji_app(typer)
 
 
 def _morph_command(typer: Any) -> Any:
