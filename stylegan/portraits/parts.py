@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +47,39 @@ def _slots(rows: Tensor, count: int) -> Tensor:
 def select(batch: _Batch, rows: Tensor) -> _Batch:
     """The same dataclass of tensors (or of dicts, dataclasses and parts of them) with these rows of the batch."""
     return _cut(batch, rows)
+
+
+def distinct(batch: Any) -> tuple[Tensor, Tensor]:
+    """Which rows of a batch of N (a dataclass as `select` takes it, a tensor, or a tuple of these) are all different.
+
+    Returns:
+        `first` (M,), the first of each kind of equal rows, and `like` (N,), the place in `first` of each row's kind.
+    """
+    columns = torch.cat(list(_columns(batch)), 1)
+    _, kind = torch.unique(columns, dim=0, return_inverse=True)
+    order = torch.arange(len(columns), device=columns.device)
+    first = torch.full_like(order, len(order)).scatter_reduce_(0, kind, order, "amin")[: int(kind.max()) + 1]
+    # In the order of the batch, so that a batch without equal rows stays as it is.
+    first, back = first.sort()
+    return first, back.argsort()[kind]
+
+
+def _columns(value: Any) -> Iterator[Tensor]:
+    """All numbers of each row, (N, K) at a time."""
+    if isinstance(value, torch.Tensor):
+        yield value.flatten(1).float()
+    elif isinstance(value, tuple):
+        for v in value:
+            yield from _columns(v)
+    elif isinstance(value, Part):
+        on = (value.slot >= 0).float()[:, None]
+        yield on
+        if len(value.rows):
+            for column in _columns(value.values):
+                yield column[value.slot.clamp(min=0)] * on
+    else:
+        for f in fields(value):
+            yield from _columns(getattr(value, f.name))
 
 
 def _cut(value: Any, rows: Tensor) -> Any:

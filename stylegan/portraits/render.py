@@ -15,10 +15,10 @@ from stylegan.portraits.camera import Frame
 from stylegan.portraits.coordinates import check, check_resolution, decode
 from stylegan.portraits.distance import MATERIALS, evaluate
 from stylegan.portraits.glasses import Glasses, glasses
-from stylegan.portraits.head import Shape, build
+from stylegan.portraits.head import Shape, Solid, build
 from stylegan.portraits.landmarks import frame
 from stylegan.portraits.light import Hit, key_light, shade
-from stylegan.portraits.parts import select
+from stylegan.portraits.parts import distinct, select
 from stylegan.portraits.skin import Paint, paint
 from stylegan.portraits.trace import FAR, Traced, approach, at_rays, march, occlusion
 
@@ -85,7 +85,11 @@ def _reduced(images: Tensor, resolution: int) -> Tensor:
 @dataclass(frozen=True)
 class _Scene:
     """A few portraits and how they are drawn; `pixel`, `thin` and `edge` (N, 1) are the size of a pixel, how far
-    surfaces are moved inwards, and how soft paint is; `key` (N, 3) is the direction to the key light."""
+    surfaces are moved inwards, and how soft paint is; `key` (N, 3) is the direction to the key light.
+
+    Portraits that differ in colour and paint alone are traced once: `first` (M,) are the portraits that are traced,
+    `like` (N,) says which of those each portrait looks like. `bodies` and `body_view` are theirs, in M rows.
+    """
 
     shape: Shape
     view: Frame
@@ -94,71 +98,107 @@ class _Scene:
     thin: Tensor
     edge: Tensor
     key: Tensor
+    first: Tensor
+    like: Tensor
+    bodies: Solid
+    body_view: Frame
+
+    def each(self, traced: Tensor, dim: int = 0) -> Tensor:
+        """Rows of the portraits that are traced, M along `dim`, as rows of all N."""
+        return traced if len(self.first) == len(self.like) else traced.index_select(dim, self.like)
 
 
-def _draw(u: Tensor, side: int) -> Tensor:
-    """Pictures (N, 3, side, side) of a few portraits."""
+@dataclass(frozen=True)
+class _Surfaces:
+    """What the rays hit: how much of each pixel `cover` (M, P) it is, its position, normal and shares of `MATERIALS` in
+    `surface` (12, M, P), and what `occlusion` says of it, `hidden` (2, M, P)."""
+
+    cover: Tensor
+    surface: Tensor
+    hidden: Tensor
+
+
+def _scene(u: Tensor, side: int) -> _Scene:
     shape = build(decode(u))
     view = frame(shape)
     pixel = 2.7 / side * view.zoom
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
     thin = (pixel / 2 - _SKIRT).clamp(min=0)
-    scene = _Scene(shape, view, side, pixel, thin, (1.5 * pixel).clamp(_SHARPEST, _SOFTEST), key_light(shape))
-    start = approach(shape.solid, shape.rotation, view, side, pixel / 2 + _SKIRT)
-    traced = march(shape.solid, shape.rotation, view, start, side, thin)
-    worn = glasses(shape, traced.origin, traced.d, traced.depth, scene.edge)
+    key = key_light(shape)
+    first, like = distinct((shape.solid, shape.rotation, view.centre, view.axes, view.zoom, key))
+    edge = (1.5 * pixel).clamp(_SHARPEST, _SOFTEST)
+    return _Scene(
+        shape, view, side, pixel, thin, edge, key, first, like, select(shape.solid, first), select(view, first)
+    )
+
+
+def _draw(u: Tensor, side: int) -> Tensor:
+    """Pictures (N, 3, side, side) of a few portraits."""
+    scene = _scene(u, side)
+    shape, turn = scene.shape, scene.shape.rotation[scene.first]
+    start = approach(scene.bodies, turn, scene.body_view, side, scene.pixel[scene.first] / 2 + _SKIRT)
+    traced = march(scene.bodies, turn, scene.body_view, start, side, scene.thin[scene.first])
+    found = _found(scene, traced, None)
+    rays = Traced(scene.each(traced.origin), scene.each(traced.d, 1), scene.each(traced.depth), scene.each(traced.left))
+    worn = glasses(shape, rays.origin, rays.d, rays.depth, scene.edge)
     ground = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
-    picture, hidden = _colour(scene, traced, ground, worn, None)
+    picture = _colour(scene, rays.d, found, ground, worn)
     if side >= _REFINED:
-        picture = _refine(scene, traced, ground, picture, worn, hidden)
+        picture = _refine(scene, traced, ground, picture, worn, found.hidden)
     return picture.view(3, len(u), side, side).transpose(0, 1)
 
 
-def _colour(
-    scene: _Scene, traced: Traced, ground: Tensor, worn: Glasses, hidden: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The ground (3, N * P) with what the rays hit laid over it, and the answer of `occlusion` (2, N * P), which is
-    asked for where it is not given."""
-    shape, pixel, thin = scene.shape, scene.pixel, scene.thin
+def _found(scene: _Scene, traced: Traced, hidden: Tensor | None) -> _Surfaces:
+    """What the rays of the bodies hit; `occlusion` is asked where `hidden` (2, M, P) is not given."""
+    pixel, thin = scene.pixel[scene.first], scene.thin[scene.first]
     # A ray that comes nearer than a fifth of its width has arrived.
     cover = (pixel / 2 + _SKIRT + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)
     cover = cover.clamp(0, 1)
     hits = cover > 0
-    surface = _surfaces(shape, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND))
+    surface = _surfaces(scene.bodies, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND))
+    if hidden is None:
+        hidden = occlusion(scene.bodies, surface[:6], scene.key[scene.first], hits, scene.side)
+    return _Surfaces(cover, surface, hidden)
+
+
+def _colour(scene: _Scene, d: Tensor, found: _Surfaces, ground: Tensor, worn: Glasses) -> Tensor:
+    """The ground (3, N * P) with what the rays along d (3, N, P) hit laid over it."""
+    shape, pixel = scene.shape, scene.pixel
+    cover, surface, hidden = scene.each(found.cover), scene.each(found.surface, 1), scene.each(found.hidden, 1)
+    hits = cover > 0
     # Ghosts let through what is behind them, the things that they wear do not.
     cover = cover * (1 - 0.3 * shape.p["skin_finish: ghost"] * (surface[6] + surface[7]))
-    if hidden is None:
-        hidden = occlusion(shape.solid, surface[:6], scene.key, hits, scene.side).flatten(1)
     painted = _painted(scene, surface, hits)
+    hidden = hidden.flatten(1)
     picture = ground.clone()
     for few in pack(hits).slices():
         flat = few.flat
         at = surface.flatten(1)[:, flat]
-        hit = Hit(at[:3], traced.d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
+        hit = Hit(at[:3], d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
         colour = shade(select(shape, few.owner), hit, Paint.of(painted[:, flat]), *hidden[:, flat])
         colour = _develop(worn.over(colour, few)).transpose(0, 1)
         picture[:, flat] += (colour - picture[:, flat]) * cover.view(-1)[flat]
-    return picture, hidden
+    return picture
 
 
 def _refine(scene: _Scene, traced: Traced, ground: Tensor, picture: Tensor, worn: Glasses, hidden: Tensor) -> Tensor:
     """The picture (3, N * P) with four rays instead of one where one part of a head hides another."""
-    n, side = len(traced.depth), scene.side
-    hit = traced.left < scene.pixel / 2 + _SKIRT
-    depth = traced.depth.view(n, 1, side, side)
+    m, side, pixel = len(traced.depth), scene.side, scene.pixel[scene.first]
+    hit = traced.left < pixel / 2 + _SKIRT
+    depth = traced.depth.view(m, 1, side, side)
     nearest = -F.max_pool2d(torch.where(hit, -traced.depth, -FAR).view_as(depth), 3, 1, 1)
     farthest = F.max_pool2d(torch.where(hit, traced.depth, 0).view_as(depth), 3, 1, 1)
-    edges = hit & (farthest - nearest > 5 * scene.pixel.view(n, 1, 1, 1)).flatten(1)
-    start = torch.where(edges, nearest.flatten(1) - 2 * scene.pixel, FAR)
+    edges = hit & (farthest - nearest > 5 * pixel.view(m, 1, 1, 1)).flatten(1)
+    start = torch.where(edges, nearest.flatten(1) - 2 * pixel, FAR)
+    turn, thin = scene.shape.rotation[scene.first], scene.thin[scene.first]
     total = torch.zeros_like(picture)
     for offset in _ROTATED:
-        shape = scene.shape
-        again = march(shape.solid, shape.rotation, scene.view, start, side, scene.thin, offset)
-        total += _colour(scene, again, ground, worn, hidden)[0]
-    return torch.where(edges.view(-1), total / len(_ROTATED), picture)
+        again = march(scene.bodies, turn, scene.body_view, start, side, thin, offset)
+        total += _colour(scene, scene.each(again.d, 1), _found(scene, again, hidden), ground, worn)
+    return torch.where(scene.each(edges).view(-1), total / len(_ROTATED), picture)
 
 
-def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor) -> Tensor:
+def _surfaces(solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor) -> Tensor:
     """What the rays hit: (12, N, P), position, normal, and the shares of `MATERIALS`; 0 where nothing.
 
     Materials blend over about `blend` (N, 1) where they meet.
@@ -166,13 +206,13 @@ def _surfaces(shape: Shape, traced: Traced, hits: Tensor, thin: Tensor, blend: T
     out = traced.d.new_zeros(6 + len(MATERIALS), *hits.shape)
     h = 0.006
     for few in pack(hits).slices():
-        solid = select(shape.solid, few.owner)
+        one = select(solid, few.owner)
         points, d = at_rays(traced, few, traced.depth.view(-1)[few.flat])
         x, y, z = points
-        here = evaluate(solid, x, y, z)
+        here = evaluate(one, x, y, z)
         nearest = here.nearest()
         steps = ((x + h, y, z), (x, y + h, z), (x, y, z + h))
-        normal = torch.stack([evaluate(solid, *step).nearest() - nearest for step in steps])
+        normal = torch.stack([evaluate(one, *step).nearest() - nearest for step in steps])
         normal = normal * (normal.square().sum(0) + 1e-12).rsqrt()
         points = points + d * (thin[few.owner] / (normal * d).sum(0).clamp(max=-0.3))
         # Cloth stands back a little, so that a neck does not fray into its collar.

@@ -2,8 +2,10 @@
 
 import json
 import math
+import sys
 from operator import neg
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,11 @@ from PIL import Image
 from stylegan import portraits
 from stylegan.common.processes import in_processes
 from stylegan.portraits import files
+from stylegan.portraits.parts import distinct, part
 from stylegan.portraits.smooth import soft_min, soft_min_of_all
+
+# The package's function of that name hides the module.
+render_module = sys.modules["stylegan.portraits.render"]
 
 
 def test_results_come_in_the_order_of_the_jobs_and_errors_arrive() -> None:
@@ -55,3 +61,33 @@ def test_smooth_minima_follow_their_formulas_and_keep_their_arguments() -> None:
     both = torch.stack([a, b], 1)
     torch.testing.assert_close(soft_min_of_all(both, 0.3), -0.3 * torch.logsumexp(both / -0.3, 1))
     torch.testing.assert_close(torch.stack([a, b]), torch.stack(kept), rtol=0, atol=0)
+
+
+def test_rows_that_are_equal_are_found_whatever_parts_they_have() -> None:
+    a = torch.tensor([[1.0], [2.0], [1.0], [1.0]])
+    worn = part(torch.tensor([True, True, True, False]), torch.tensor([[5.0], [5.0], [5.0], [9.0]]))
+    first, like = distinct((a, worn))
+    assert first.tolist() == [0, 1, 3]
+    assert like.tolist() == [0, 1, 0, 2]
+    alone = distinct(torch.rand(7, 3, generator=torch.Generator().manual_seed(0)))
+    assert [rows.tolist() for rows in alone] == [list(range(7))] * 2
+
+
+def test_portraits_that_differ_in_colour_alone_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = portraits.COORDINATES
+    u = portraits.sample(1, torch.Generator().manual_seed(6)).repeat(6, 1)
+    for row, name in enumerate(("tone", "hair_hue", "iris_hue", "background_hue"), 1):
+        u[row, names.index(name)] = 1 - u[row, names.index(name)]
+    u[5, names.index("yaw")] = 1 - u[5, names.index("yaw")]
+    traced = []
+    march = render_module.march
+
+    def counted(*args: Any) -> Any:
+        traced.append(len(args[3]))
+        return march(*args)
+
+    monkeypatch.setattr(render_module, "march", counted)
+    together = portraits.render(u, 24)
+    assert traced == [2]
+    alone = torch.cat([portraits.render(one[None], 24) for one in u])
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
