@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pulse import pictures
 from pulse.best import Best
-from pulse.fit_portrait import MOST, fit, to_unit
+from pulse.fit_portrait import MOST, drawn, fit, to_unit
 from pulse.operators import downsample
 from pulse.options import STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
@@ -167,11 +167,12 @@ class _Told:
 
 
 def _drawn(v: Tensor, resolution: int, interrupted: bool) -> tuple[Tensor, bool]:
-    """The portraits v (N, K), one after the other, and whether Ctrl-C came by now; a second one stops at once."""
+    """The portraits v (N, K), and whether Ctrl-C came by now; a second one stops at once."""
     images: list[Tensor] = []
-    while len(images) < len(v):
+    parts = list(v.split(torch.get_num_threads()))
+    while len(images) < len(parts):
         try:
-            images.append(portraits.render(to_unit(v[len(images)][None]), resolution))
+            images.append(drawn(to_unit(parts[len(images)]), resolution))
         except KeyboardInterrupt:
             if interrupted:
                 raise

@@ -10,7 +10,7 @@ cheaper in batches.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ class Solution:
         cost: (B,), `error` plus the prior's term.
         steps: (B,) int64, how many steps were taken that lowered the cost.
         evaluations: how often the function was evaluated, counted in rows.
-        jacobian: (B, P, K), the last one of each row, 0 in columns that were not free.
+        jacobian: (B, P, K), the last one of each row; 0 in columns that were not free, and in rows that took no step.
     """
 
     x: Tensor
@@ -53,7 +53,9 @@ def least_squares(
     *,
     prior: float | Tensor = 0.0,
     free: Tensor | None = None,
+    jacobian: Tensor | None = None,
     renew: int = 1,
+    little: float = 0.0,
     spherical: bool = False,
     steps: int = 8,
     difference: float = 0.05,
@@ -72,10 +74,13 @@ def least_squares(
         target: (B, P).
         prior: weight of the prior, a number or (B,); x counts as standard normal, so this is the maximum a posteriori
             point for noise of variance `prior` * P / K.
-        free: (B, K) or (K,) bool, the coordinates that may move; all by default. A coordinate of a row whose column of
-            the first Jacobian is 0 is not differentiated again: the function does not see it.
+        free: (B, K) or (K,) bool, the coordinates that may move; all by default.
+        jacobian: (B, P, K), where the first step takes it from, so that it is not evaluated; a `Solution` has one. A
+            row of NaN is evaluated all the same.
         renew: the Jacobian is taken anew at every step of this number, and updated from what the steps between have
             seen (C. Broyden 1965; Nocedal and Wright, equation 11.14), which costs no evaluation.
+        little: a coordinate of a row is differentiated once only, if a step of 1 along it changes the values by at
+            most this, in mean square: the function hardly sees it.
         spherical: keep each row's length, and step along the sphere (geodesics of `pulse.sphere`); the prior then has
             no effect.
         steps: the largest number of steps.
@@ -100,7 +105,10 @@ def least_squares(
     problem = _Problem(function, target, torch.as_tensor(prior, dtype=x.dtype).expand(len(x)), spherical)
     free = torch.ones_like(x, dtype=torch.bool) if free is None else free.expand_as(x).clone()
     seen = free.clone()
-    jacobian = x.new_zeros(len(x), target.shape[1], x.shape[1])
+    shape = (len(x), target.shape[1], x.shape[1])
+    if jacobian is not None and jacobian.shape != shape:
+        raise ValueError(f"The Jacobian is {tuple(jacobian.shape)}; give {shape}, or none.")
+    jacobian = x.new_full(shape, torch.nan) if jacobian is None else jacobian * free[:, None]
     best = problem.solution(x, problem.evaluate(x), torch.zeros(len(x), dtype=torch.int64), jacobian)
     if not best.cost.isfinite().all():
         raise ValueError("The function is not finite where the search begins; begin somewhere else.")
@@ -110,9 +118,9 @@ def least_squares(
         if len(rows) == 0:
             break
         if step % renew == 0:
-            jacobian = jacobian.clone()
-            jacobian[rows] = problem.jacobian(best.x[rows], best.value[rows], difference, seen[rows])
-            seen &= (jacobian != 0).any(1) if step == 0 else seen
+            asked = rows if step > 0 else rows[jacobian[rows].isnan().flatten(1).any(1)]
+            jacobian = problem.renewed(jacobian, asked, best, difference, seen)
+            seen = seen & (jacobian.square().mean(1) > little)
         tried = damping[rows, None] * torch.tensor(_DAMPINGS)
         moves = problem.moves(jacobian[rows], free[rows], best.x[rows], best.value[rows], rows, tried)
         before = best
@@ -124,7 +132,7 @@ def least_squares(
         damping[rows] = torch.where(helped, picked, damping[rows] * 30)
         if callback is not None and callback(step, best) is True:
             break
-    return best
+    return replace(best, jacobian=best.jacobian.nan_to_num(0))
 
 
 def _updated(jacobian: Tensor, moved: Tensor, changed: Tensor) -> Tensor:
@@ -155,16 +163,22 @@ class _Problem:
     def moved(self, x: Tensor, move: Tensor) -> Tensor:
         return sphere.exp(x, move) if self.spherical else x + move
 
-    def jacobian(self, x: Tensor, value: Tensor, difference: float, seen: Tensor) -> Tensor:
-        """(B, P, K), one column for each coordinate; 0 where it is not `seen` (B, K)."""
-        row, column = seen.nonzero().unbind(1)
-        towards = torch.where(x > 0, -difference, difference)[row, column].to(x.dtype)
-        step = torch.zeros(len(row), x.shape[1], dtype=x.dtype)
-        step[torch.arange(len(row)), column] = towards
-        values = self.evaluate(self.moved(x[row], step))
-        jacobian = x.new_zeros(*x.shape, value.shape[1])
-        jacobian[row, column] = (values - value[row]) / towards[:, None]
-        return jacobian.transpose(1, 2)
+    def renewed(self, jacobian: Tensor, rows: Tensor, best: Solution, difference: float, seen: Tensor) -> Tensor:
+        """The Jacobian (B, P, K) with the columns of some rows that are `seen` (B, K) taken anew; 0 for NaN."""
+        asked = torch.zeros_like(seen)
+        asked[rows] = seen[rows]
+        row, column = asked.nonzero().unbind(1)
+        if len(row) == 0:
+            return jacobian.nan_to_num(0)
+        x = best.x[row]
+        at = torch.arange(len(row))
+        towards = torch.where(x[at, column] > 0, -difference, difference).to(x.dtype)
+        step = torch.zeros_like(x)
+        step[at, column] = towards
+        changed = self.evaluate(self.moved(x, step)) - best.value[row]
+        jacobian = jacobian.nan_to_num(0)
+        jacobian[row, :, column] = changed / towards[:, None]
+        return jacobian
 
     def moves(self, jacobian: Tensor, free: Tensor, x: Tensor, value: Tensor, rows: Tensor, damping: Tensor) -> Tensor:
         """(B, D, K): the steps of the damped normal equations for each of D dampings."""

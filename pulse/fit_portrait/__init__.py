@@ -1,9 +1,11 @@
 """Which portrait a small picture shows: numbers of `stylegan.portraits` that, drawn and made small, are the picture.
 
 A portrait is a point v of a space with a standard normal prior; `stylegan.portraits.render` draws u = Phi(v). For each
-target: points around what a small network reads from it (`stylegan.portraits.encoder`) are drawn, and the best are
+target: points around what a small network reads from it (`stylegan.portraits.encoder`) are drawn, and the best is
 polished by Levenberg-Marquardt (`pulse.finish`). A derivative does not see switches (glasses, a hat, a crown), so the
 values of each are tried: the last Jacobian foretells what every trial would reach, and the most promising are drawn.
+Effort goes where it is needed: other starts, and more turns of switches, only for targets that are still far. Targets of
+more than 16 px are made small first; the answer is refined at their own size.
 """
 
 from __future__ import annotations
@@ -16,18 +18,37 @@ from torch import Tensor
 
 from pulse.finish import Solution
 from pulse.fit_portrait.colours import coloured
-from pulse.fit_portrait.problem import ALL, CHARACTER, MOST, NAMES, PEOPLE, Problem, rows_of, to_normal, to_unit
+from pulse.fit_portrait.drawing import drawn
+from pulse.fit_portrait.problem import (
+    ALL,
+    CHARACTER,
+    MOST,
+    NAMES,
+    PEOPLE,
+    Problem,
+    rows_of,
+    to_normal,
+    to_unit,
+    with_rows,
+)
 from pulse.fit_portrait.switches import simplified, with_switches
+from pulse.operators import downsample
 from stylegan import portraits
 from stylegan.portraits import encoder
 
-__all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "fit", "to_normal", "to_unit"]
+__all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "drawn", "fit", "to_normal", "to_unit"]
 
 # Points drawn around what the network reads, for each target.
 _SCREENED = {"people": 64, "any": 128}
 # Of each long polish; every second takes a Jacobian anew.
 _STEPS = 4
-
+# Larger targets are fitted at this side first: that is where most of a face is decided, and pictures cost little.
+_COARSE = 16
+# How often switches are tried; every time but the first only for targets whose error is still more than this. A quarter
+# of the default `eps` leaves room for what pictures of other sizes differ by.
+_TURNS, _FAR = 3, 5e-4
+# Polishes at the target's own size, each after a correction; the second one needs no Jacobian of its own.
+_REFINED = 2
 # Called as watch(step, steps, v, error), step below steps, with the best points (N, K) so far and their errors (N,);
 # returning True ends the fit.
 Watch = Callable[[int, int, Tensor, Tensor], object]
@@ -41,7 +62,8 @@ class Fit:
         v: (N, K), K 64 for people and 128 for any.
         start: (N,), which of the starts won.
         errors: (N, 4), mean squared error of the best screened point, after the polish, after the switches, at the end;
-            each in the small pictures that the fit is made with. NaN for stages that were not reached.
+            each in the small pictures that the fit is made with, of 16 px at most but for the last. NaN for stages that
+            were not reached.
         evaluations: portraits drawn, for all targets.
         interrupted: whether Ctrl-C ended the fit.
     """
@@ -64,37 +86,36 @@ class _Watched:
         count = len(mean)
         self.v, self.start = mean.clamp(-MOST, MOST), torch.zeros(count, dtype=torch.int64)
         self.errors = torch.full((count, 4), torch.nan)
+        self.last = torch.full((count,), torch.inf)
         self.watch = watch
 
-    def keep(self, stage: int, v: Tensor, error: Tensor, cost: Tensor) -> None:
-        """Keeps the best of the points (N * starts, K) of each target."""
-        starts = len(v) // len(self.v)
-        won = cost.view(-1, starts).argmin(1)
-        rows = torch.arange(len(self.v)) * starts + won
-        self.start = won if starts > 1 else self.start
-        self.v, self.errors[:, stage] = v[rows], error[rows]
+    def keep(self, stage: int, rows: Tensor, v: Tensor, error: Tensor) -> None:
+        """Keeps the points (M, K) of the targets `rows` (M,)."""
+        self.v[rows], self.errors[rows, stage], self.last[rows] = v, error, error
 
-    def tell(self, step: int, stage: int) -> None:
+    def tell(self, step: int) -> None:
         """Tells the watcher that `step` is done.
 
         Raises:
             _Ended: the watcher ends the fit.
         """
-        # Screened, two polishes, and the switches between them.
-        steps = 2 * _STEPS + 2
-        if self.watch is not None and self.watch(step, steps, self.v, self.errors[:, stage]) is True:
+        if self.watch is not None and self.watch(step, _steps(), self.v.clone(), self.last.clone()) is True:
             raise _Ended
 
-    def polish(self, problem: Problem, v: Tensor, rows: Tensor, stage: int, step: int) -> Solution:
-        """`Problem.polish`, of which every step is kept and told of; the first is number `step`."""
+    def polish(
+        self, problem: Problem, rows: Tensor, v: Tensor, stage: int, step: int, jacobian: Tensor | None = None
+    ) -> Solution:
+        """`Problem.polish` of points (M, K) for the targets `rows` of the whole; its first step is number `step`.
+
+        Every step is kept where it is better, and told of.
+        """
 
         def follow(i: int, found: Solution) -> None:
-            self.keep(stage, found.x, found.error, found.cost)
-            self.tell(step + i, stage)
+            better = found.error < self.last[rows]
+            self.keep(stage, rows[better], found.x[better], found.error[better])
+            self.tell(step + i)
 
-        found = problem.polish(v, rows, _STEPS, follow)
-        self.keep(stage, found.x, found.error, found.cost)
-        return found
+        return problem.polish(v, torch.arange(len(rows)), _STEPS, follow, jacobian)
 
 
 def fit(
@@ -111,7 +132,7 @@ def fit(
         target: (N, 3, s, s) in [0, 1].
         kind: "people" or "any".
         prior: weight of the prior; see `pulse.finish.least_squares`.
-        starts: how many points are polished for each target.
+        starts: how many points are polished for each target, all but the first only where the first remains far.
         rngs: one for each target, so that an answer does not depend on its neighbours.
         watch: is told of every step; returning True ends the fit, and so does Ctrl-C, with the best so far.
     """
@@ -127,17 +148,75 @@ def fit(
     return Fit(best.v, best.start, best.errors, problem.evaluations, interrupted)
 
 
+def _steps() -> int:
+    """All that a watcher may be told of: screened, two polishes, turns of switches with a polish each, refined twice."""
+    return 1 + 2 * _STEPS + _TURNS * (1 + _STEPS) + _REFINED
+
+
 def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Generator]) -> None:
+    """Screens, polishes, and turns switches, at `_COARSE` pixels; then polishes at the target's own size."""
+    coarse = problem
+    if problem.size > _COARSE:
+        coarse = Problem(downsample(problem.target, size=_COARSE), problem.kind, problem.prior)
+    solution = _polished(coarse, best, starts, rngs)
+    best.keep(1, torch.arange(len(solution.x)), solution.x, solution.error)
+    step = 1 + 2 * _STEPS
+    for turn in range(_TURNS):
+        # Later turns are for those that are still far.
+        rows = (solution.error > (_FAR if turn else 0)).nonzero()[:, 0]
+        if len(rows) == 0:
+            break
+        before = rows_of(solution, rows)
+        part = coarse.of(rows)
+        turned = simplified(part, with_switches(part, before))
+        if turn == 0:
+            best.keep(2, rows, turned.x, turned.error)
+        best.tell(step)
+        # Where something was taken away, the Jacobian is that of another face.
+        same = (turned.x == before.x).all(1) | (turned.jacobian != before.jacobian).flatten(1).any(1)
+        known = torch.where(same[:, None, None], turned.jacobian, torch.nan)
+        after = best.polish(part, rows, turned.x, 3, step + 1, known)
+        better = (after.cost < before.cost) | (turn == 0)
+        coarse.evaluations += part.evaluations
+        solution = with_rows(solution, rows[better], rows_of(after, better.nonzero()[:, 0]))
+        best.keep(3, rows, solution.x[rows], solution.error[rows])
+        step += 1 + _STEPS
+    if coarse is not problem:
+        problem.evaluations += coarse.evaluations
+        _refined(problem, best)
+
+
+def _polished(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Generator]) -> Solution:
+    """The best screened points, polished; where that does not come near, of several starts the best."""
     each = torch.arange(len(problem.target))
     v, error = screened_points(problem, starts, rngs)
-    best.keep(0, v, error, error)
-    best.tell(0, 0)
-    first = best.polish(problem, v, each.repeat_interleave(starts), 1, step=1)
-    solution = rows_of(first, each * starts + first.cost.view(-1, starts).argmin(1))
-    solution = simplified(problem, with_switches(problem, solution))
-    best.keep(2, solution.x, solution.error, solution.cost)
-    best.tell(1 + _STEPS, 2)
-    best.polish(problem, solution.x, each, 3, step=2 + _STEPS)
+    v, error = v.view(len(each), starts, -1), error.view(len(each), starts)
+    best.keep(0, each, v[:, 0], error[:, 0])
+    best.tell(0)
+    solution = best.polish(problem, each, v[:, 0], 1, step=1)
+    far = (solution.error > _FAR).nonzero()[:, 0]
+    if starts == 1 or len(far) == 0:
+        return solution
+    part = problem.of(far)
+    owner = torch.arange(len(far)).repeat_interleave(starts - 1)
+    others = part.polish(v[far, 1:].flatten(0, 1), owner, _STEPS, lambda i, found: best.tell(1 + _STEPS + i))
+    problem.evaluations += part.evaluations
+    least, which = others.cost.view(len(far), starts - 1).min(1)
+    better = (least < solution.cost[far]).nonzero()[:, 0]
+    best.start[far[better]] = which[better] + 1
+    return with_rows(solution, far[better], rows_of(others, better * (starts - 1) + which[better]))
+
+
+def _refined(problem: Problem, best: _Watched) -> None:
+    """Polishes the best points at the target's own size, each time after a correction of the targets."""
+    each = torch.arange(len(problem.target))
+    x, jacobian = best.v, None
+    for i in range(_REFINED):
+        problem.correct(x)
+        found = problem.polish(x, each, _STEPS // 2, jacobian=jacobian)
+        x, jacobian = found.x, found.jacobian
+        best.keep(3, each, x, found.error)
+        best.tell(_steps() - _REFINED + i)
 
 
 def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:

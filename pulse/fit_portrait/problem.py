@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pulse.finish import Solution, least_squares
+from pulse.fit_portrait.drawing import drawn
 from pulse.operators import downsample
 from stylegan import portraits
 
@@ -18,6 +20,10 @@ NAMES = (*portraits.COORDINATES, *portraits.EXTRAS)
 MOST = 2.6
 # The numbers below 0.5 are people, the others characters.
 CHARACTER = PEOPLE + portraits.EXTRAS.index("character")
+# Pictures held at a time.
+_HELD = 512
+# Mean squared errors: of a step of 1 along a coordinate that is hardly seen, and where a polish ends.
+_LITTLE, _ENOUGH = 1e-5, 2e-5
 # Switches of people: name, a value for off, the bound, and a value for on.
 SWITCHES = {"glasses": (0.4, 0.78, 0.9), "hat": (0.4, 0.88, 0.95)}
 
@@ -33,11 +39,20 @@ def to_normal(u: Tensor) -> Tensor:
 
 
 class Problem:
-    """The targets, and what is drawn to meet them."""
+    """The targets, and what is drawn to meet them.
+
+    Args:
+        target: (N, 3, s, s) in [0, 1].
+        kind: "people" or "any".
+        prior: weight of the prior; see `pulse.finish.least_squares`.
+    """
 
     def __init__(self, target: Tensor, kind: str, prior: float) -> None:
         self.target, self.flat = target, target.flatten(1)
         self.size = int(target.shape[-1])
+        # Pictures of the target's own size are drawn sharper than reduced ones; `correct` mends that.
+        self.side = max(32, self.size)
+        self.kind = kind
         self.k = PEOPLE if kind == "people" else ALL
         self.prior = prior
         self.evaluations = 0
@@ -45,19 +60,36 @@ class Problem:
         people = [name not in SWITCHES for name in portraits.COORDINATES]
         self.continuous = torch.tensor((people + [k == "continuous" for k in kinds])[: self.k])
 
-    def draw(self, v: Tensor) -> Tensor:
-        """(M, 3 * s * s), portraits v (M, K) made small."""
+    def of(self, rows: Tensor) -> Problem:
+        """The problem of some of the targets, which counts its own evaluations."""
+        return Problem(self.target[rows], self.kind, self.prior)
+
+    def draw(self, v: Tensor, side: int | None = None) -> Tensor:
+        """(M, 3 * s * s), portraits v (M, K) drawn `side` pixels large, and made small."""
         self.evaluations += len(v)
         small = []
-        for part in v.split(512):
-            images = portraits.render(to_unit(part.clamp(-MOST, MOST)), max(32, 2 * self.size))
+        for part in v.split(_HELD):
+            images = drawn(to_unit(part.clamp(-MOST, MOST)), side or self.side)
             small.append(downsample(images, size=self.size).flatten(1))
         return torch.cat(small)
 
+    def correct(self, v: Tensor) -> None:
+        """Takes from the targets by how much the points v (N, K) differ when they are drawn large.
+
+        The defect correction of K. Böhmer, P. Hemker and H. Stetter (1984): what is cheap to draw is moved until what
+        is drawn well meets the target.
+        """
+        self.flat = self.target.flatten(1) - (self.draw(v, 4 * self.size) - self.draw(v))
+
     def polish(
-        self, v: Tensor, rows: Tensor, steps: int, callback: Callable[[int, Solution], object] | None = None
+        self,
+        v: Tensor,
+        rows: Tensor,
+        steps: int,
+        callback: Callable[[int, Solution], object] | None = None,
+        jacobian: Tensor | None = None,
     ) -> Solution:
-        """Moves v (M, K), of which each is for the target `rows`, along what is continuous."""
+        """Moves v (M, K), of which each is for the target `rows`, along what is continuous; see `least_squares`."""
         free = self.continuous.expand_as(v).clone()
         if self.k == ALL:
             free[:, PEOPLE:] &= v[:, CHARACTER, None] > 0
@@ -67,11 +99,22 @@ class Problem:
             self.flat[rows],
             prior=self.prior,
             free=free,
+            jacobian=jacobian,
             renew=2,
+            little=_LITTLE,
             steps=steps,
-            enough=2e-5,
+            enough=_ENOUGH,
             callback=callback,
         )
+
+
+def with_rows(whole: Solution, rows: Tensor, some: Solution) -> Solution:
+    """A solution with some rows, those of number `rows`, taken from another one."""
+    parts: dict[str, Any] = {}
+    for name, x in vars(whole).items():
+        if isinstance(x, Tensor):
+            parts[name] = x.index_copy(0, rows, getattr(some, name))
+    return replace(whole, **parts)
 
 
 def rows_of(solution: Solution, rows: Tensor) -> Solution:

@@ -1,12 +1,16 @@
 """Levenberg-Marquardt for many small problems at once."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import least_squares as of_scipy
 
+import pulse
+from pulse import sphere
 from pulse.finish import Solution, least_squares
 
 
@@ -106,3 +110,48 @@ def test_broyden_s_updates_save_evaluations() -> None:
     updated = least_squares(_curved, start, target, steps=12, difference=1e-5, renew=3)
     assert updated.evaluations < anew.evaluations
     assert float(updated.error.max()) < 1e-6
+
+
+def test_a_jacobian_that_is_known_is_not_evaluated() -> None:
+    asked: list[int] = []
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        asked.append(len(x))
+        return torch.stack([x[:, 0] + x[:, 1], x[:, 1] - x[:, 0]], 1)
+
+    x, target = torch.full((2, 2), 0.5), torch.ones(2, 2)
+    known = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]).repeat(2, 1, 1)
+    # The second row's is unknown.
+    known[1] = torch.nan
+    found = least_squares(function, x, target, jacobian=known, steps=1)
+    assert asked == [2, 2, 6]
+    torch.testing.assert_close(found.jacobian, known[:1].repeat(2, 1, 1), atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match=r"The Jacobian is \(2, 2, 1\); give \(2, 2, 2\), or none"):
+        least_squares(function, x, target, jacobian=known[:, :, :1])
+
+
+def test_what_hardly_counts_is_differentiated_once() -> None:
+    asked: list[int] = []
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        asked.append(len(x))
+        return torch.stack([x[:, 0].exp(), x[:, 0] + 1e-3 * x[:, 1]], 1)
+
+    found = least_squares(function, torch.full((1, 2), 0.5), torch.tensor([[3.0, 1.0]]), little=1e-4, steps=2)
+    assert asked == [1, 2, 3, 1, 3]
+    # It may move all the same.
+    assert float(found.x[0, 1]) != 0.5
+
+
+def test_a_generator_s_z_is_found_on_its_sphere(stand_in: Callable[[int], Any]) -> None:
+    G = stand_in(16)
+    z = torch.randn(2, G.z_dim, generator=torch.Generator().manual_seed(3))
+    z = z * (G.z_dim**0.5 / z.norm(dim=1, keepdim=True))
+
+    def small(z: torch.Tensor) -> torch.Tensor:
+        return pulse.downsample(G.synthesis(G.mapping(z)) / 2 + 0.5, size=8).flatten(1)
+
+    near = sphere.exp(z, 0.3 * torch.randn(2, G.z_dim, generator=torch.Generator().manual_seed(4)))
+    found = least_squares(small, near, small(z), spherical=True, steps=8, difference=0.01)
+    assert (found.error < 0.01 * (small(near) - small(z)).square().mean(1)).all()
+    torch.testing.assert_close(found.x.norm(dim=1), z.norm(dim=1), atol=1e-3, rtol=1e-3)

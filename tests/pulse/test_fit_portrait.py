@@ -1,0 +1,108 @@
+"""Fits of portraits: how they are drawn, of any size, followed and ended."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import pulse
+from pulse import fit_portrait
+from pulse.fit_portrait import drawn, fit, to_normal, to_unit
+from pulse.fit_portrait.problem import Problem
+from stylegan import portraits
+
+
+@pytest.fixture(autouse=True)
+def few_renderings() -> Iterator[None]:
+    """A part of the usual effort."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_portrait, "_SCREENED", {"people": 4, "any": 8})
+        patch.setattr(fit_portrait, "_STEPS", 2)
+        patch.setattr(fit_portrait, "_TURNS", 1)
+        patch.setattr(fit_portrait, "_FAR", 1.0)
+        yield
+
+
+def _person(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    u = portraits.sample(1, torch.Generator().manual_seed(11))
+    return u, pulse.downsample(portraits.render(u, 4 * size), size=size).clamp(0, 1)
+
+
+def _rngs(count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(i) for i in range(count)]
+
+
+def test_pictures_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = portraits.sample(70, torch.Generator().manual_seed(1))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = drawn(u, 32)
+        torch.set_num_threads(3)
+        shared = drawn(u, 32)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(alone, shared)
+    torch.testing.assert_close(alone, portraits.render(u, 32), atol=1e-4, rtol=0)
+
+
+def test_a_correction_makes_a_small_picture_meet_the_target_where_a_large_one_does() -> None:
+    u, target = _person(24)
+    problem = Problem(target, "people", 1e-5)
+    v = to_normal(u)
+    before = (problem.draw(v) - problem.flat).square().mean()
+    problem.correct(v)
+    assert (problem.draw(v) - problem.flat).square().mean() < 0.01 * before
+
+
+def test_a_large_target_is_fitted_small_and_refined_at_its_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, target = _person(40)
+    found = fit(target, "people", 1e-5, 1, _rngs(1))
+    error = (pulse.downsample(drawn(to_unit(found.v), 160), size=40) - target).square().mean()
+    monkeypatch.setattr(fit_portrait, "_refined", lambda problem, best: None)
+    coarse = fit(target, "people", 1e-5, 1, _rngs(1))
+    before = (pulse.downsample(drawn(to_unit(coarse.v), 160), size=40) - target).square().mean()
+    assert error < 0.8 * before
+    # The last error is that of the larger picture, with the correction.
+    assert float(found.errors[0, 3]) == pytest.approx(float(error), rel=0.5)
+
+
+def test_only_targets_that_remain_far_get_more_starts_and_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, target = _person(8)
+    monkeypatch.setattr(fit_portrait, "_TURNS", 2)
+    near = fit(target, "people", 1e-5, 3, _rngs(1))
+    monkeypatch.setattr(fit_portrait, "_FAR", 0.0)
+    far = fit(target, "people", 1e-5, 3, _rngs(1))
+    assert far.evaluations > 1.5 * near.evaluations
+    assert far.errors[0, 3] <= near.errors[0, 3]
+
+
+def test_it_is_followed_and_ended_with_the_best_so_far() -> None:
+    _, target = _person(8)
+    told: list[tuple[int, int, float]] = []
+
+    def watch(step: int, steps: int, v: torch.Tensor, error: torch.Tensor) -> bool:
+        picture = pulse.downsample(portraits.render(to_unit(v), 32), size=8)
+        assert float((picture - target).square().mean()) == pytest.approx(float(error), rel=1e-2, abs=1e-5)
+        told.append((step, steps, float(error)))
+        return len(told) == 3
+
+    found = fit(target, "people", 1e-5, 1, _rngs(1), watch)
+    assert [step for step, _, _ in told] == [0, 1, 2]
+    assert all(steps > 3 for _, steps, _ in told)
+    assert float(found.errors[0, 1]) == told[-1][2] < told[0][2]
+    assert found.errors[0, 3].isnan()
+    assert not found.interrupted
+
+
+def test_ctrl_c_ends_it_with_the_best_so_far() -> None:
+    _, target = _person(8)
+
+    def watch(step: int, steps: int, v: torch.Tensor, error: torch.Tensor) -> None:
+        if step == 1:
+            raise KeyboardInterrupt
+
+    found = fit(target, "people", 1e-5, 1, _rngs(1), watch)
+    assert found.interrupted
+    assert found.errors[0, 1] <= found.errors[0, 0]
