@@ -34,7 +34,10 @@ class Space:
         dim: length of each vector.
         spherical: whether each vector stays on the sphere that it starts on.
         styles_of: what `to_ws` calls, with `rows`.
+        points_of: what `drawn` calls, with `rows`.
         rows: (N,) which of the labels each image has, for a conditional generator; None takes them in order.
+        natural: the length of z, if starting points are to be those of the generator's own images.
+        device: the generator's.
     """
 
     name: str
@@ -42,18 +45,29 @@ class Space:
     dim: int
     spherical: bool
     styles_of: Callable[[Tensor, Tensor | None], Tensor]
+    points_of: Callable[[Tensor, Tensor | None], Tensor]
     rows: Tensor | None = None
+    natural: int | None = None
+    device: torch.device | None = None
 
     def to_ws(self, v: Tensor) -> Tensor:
         """Maps the variable (N, vectors, dim) to styles (N, num_ws, w_dim), differentiably."""
         return self.styles_of(v, self.rows)
+
+    def drawn(self, z: Tensor) -> Tensor:
+        """The points (N, dim) of the generator's own images of z (N, z_dim): there, all styles are the same."""
+        return self.points_of(z, self.rows)
 
     def of(self, rows: Tensor) -> Space:
         """The same space for images that have the labels `rows` (N,)."""
         return replace(self, rows=rows)
 
     def initial(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """The unit-normal starting points (N, vectors, dim), row i drawn with generator i of N."""
+        """The starting points (N, vectors, dim), row i drawn with generator i of N; unit normal unless `natural`."""
+        if self.natural is not None:
+            z = torch.stack([torch.randn(self.natural, generator=g) for g in generators]).to(self.device)
+            with torch.no_grad():
+                return self.drawn(z).unsqueeze(1).repeat(1, self.vectors, 1).cpu()
         return torch.stack([torch.randn(self.vectors, self.dim, generator=g) for g in generators])
 
 
@@ -77,6 +91,11 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False, 
     """
     num_ws, w_dim = int(G.num_ws), int(G.w_dim)
 
+    def styles(z: Tensor, rows: Tensor | None) -> Tensor:
+        if labels is None:
+            return G.mapping(z)
+        return G.mapping(z, labels if rows is None else labels[rows])
+
     def of_label(moment: Tensor, rows: Tensor | None) -> Tensor:
         # Without labels a moment is (w_dim,); with them it has a row for each.
         if moment.ndim == 1:
@@ -89,15 +108,18 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False, 
         def gaussianized(v: Tensor, rows: Tensor | None) -> Tensor:
             return leaky_relu(v * of_label(std, rows) + of_label(mean, rows), 0.2).expand(-1, num_ws, -1)
 
-        return Space("gaussianized", 1 if tile_latent else num_ws, w_dim, True, gaussianized)
+        def undone(z: Tensor, rows: Tensor | None) -> Tensor:
+            v = leaky_relu(styles(z, rows)[:, :1], 5) - of_label(mean, rows)
+            # A feature that never varies has no deviation.
+            return (v / of_label(std, rows).clamp(min=1e-12))[:, 0]
+
+        return Space("gaussianized", 1 if tile_latent else num_ws, w_dim, True, gaussianized, undone)
     if name == "z":
 
         def mapped(v: Tensor, rows: Tensor | None) -> Tensor:
-            if labels is None:
-                return G.mapping(v[:, 0])
-            return G.mapping(v[:, 0], labels if rows is None else labels[rows])
+            return styles(v[:, 0], rows)
 
-        return Space("z", 1, int(G.z_dim), True, mapped)
+        return Space("z", 1, int(G.z_dim), True, mapped, lambda z, rows: z)
     if name in ("w", "w+"):
         mean, std = _moments(G, labels, _SAMPLES, lambda w: w)
         vectors = num_ws if name == "w+" and not tile_latent else 1
@@ -105,7 +127,11 @@ def latent_space(G: Any, name: str = "gaussianized", tile_latent: bool = False, 
         def free(v: Tensor, rows: Tensor | None) -> Tensor:
             return (of_label(mean, rows) + _FREE_SCALE * of_label(std, rows) * v).expand(-1, num_ws, -1)
 
-        return Space(name, vectors, w_dim, False, free)
+        def scaled(z: Tensor, rows: Tensor | None) -> Tensor:
+            w = styles(z, rows)[:, :1] - of_label(mean, rows)
+            return (w / (_FREE_SCALE * of_label(std, rows)).clamp(min=1e-12))[:, 0]
+
+        return Space(name, vectors, w_dim, False, free, scaled)
     raise ValueError(f"The latent space {name!r} is unknown; choose one of {', '.join(SPACES)}.")
 
 

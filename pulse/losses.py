@@ -151,12 +151,12 @@ def total_loss(
 ) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     """What a walk minimises: (images, downsampled, latents, styles) -> (M,).
 
-    PULSE computes GEOCROSS on the styles, after the leaky ReLU. The method "bounded" computes it on the points on the
+    PULSE computes GEOCROSS on the styles, after the leaky ReLU. The other methods compute it on the points on the
     sphere, where angles are distances.
     """
 
     def total(images: Tensor, small: Tensor, latents: Tensor, ws: Tensor) -> Tensor:
-        value = loss(small, target, latents if method == "bounded" else ws, eps)
+        value = loss(small, target, ws if method == "pulse" else latents, eps)
         for weight, function in more:
             term = function(images, small, target, latents)
             if not isinstance(term, Tensor) or term.shape != value.shape:

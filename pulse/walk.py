@@ -87,7 +87,7 @@ def walk(
         ws = space.to_ws(latents)
         images = (G.synthesis(ws, noise=noise).float() + 1) / 2
         if bounded:
-            images = _clamp_straight_through(images)
+            images = clamp_straight_through(images)
         error, small = measure(operator, images, target)
         value = loss(images, small, latents, ws)
 
@@ -161,6 +161,6 @@ def _copy(x: Tensor) -> Tensor:
     return x.detach().clone()
 
 
-def _clamp_straight_through(images: Tensor) -> Tensor:
+def clamp_straight_through(images: Tensor) -> Tensor:
     # A plain clamp has no gradient for pixels out of range, so they could never come back.
     return images + (images.clamp(0, 1) - images).detach()

@@ -5,7 +5,6 @@ the fit of a generator that was loaded is kept in the cache folder, under a dige
 copies of a file share it, a file that is replaced gets a new one, and nothing is written beside anybody's checkpoint.
 """
 
-import hashlib
 import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch.nn.functional import leaky_relu
 from cuda_ops.cache import cache_folder
 from stylegan.common.files import write_tensors
 from stylegan.common.progress import progress
-from stylegan.common.tensors import Shapes, TensorFileError, read_tensors
+from stylegan.common.tensors import Shapes, TensorFileError, digest, read_tensors
 
 
 @torch.no_grad()
@@ -101,16 +100,11 @@ def _ignore(count: int) -> None:
     pass
 
 
-@torch.no_grad()
 def _cached(mapping: nn.Module, samples: int, batch: int) -> Path:
     """Where the fit of this mapping network is kept."""
-    digest = hashlib.sha256(f"{samples} {batch}".encode())
-    for name, tensor in sorted(mapping.state_dict().items()):
-        # The running average does not enter the fit.
-        if name != "w_avg":
-            digest.update(f" {name} {tuple(tensor.shape)} ".encode())
-            digest.update(tensor.float().cpu().contiguous().numpy())
-    return cache_folder() / "fits" / f"{digest.hexdigest()}.safetensors"
+    # The running average does not enter the fit.
+    weights = {name: tensor for name, tensor in mapping.state_dict().items() if name != "w_avg"}
+    return cache_folder() / "fits" / f"{digest(weights, f'{samples} {batch}')}.safetensors"
 
 
 def _read(path: Path, w_dim: int) -> dict[str, Tensor] | None:

@@ -11,11 +11,12 @@ every number of the header against the file's size before it allocates anything.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -53,6 +54,19 @@ class TensorFileError(ValueError):
 
 class _Damage(Exception):
     """What is wrong with the file being read."""
+
+
+@torch.no_grad()
+def digest(tensors: Mapping[str, Tensor], about: str = "") -> str:
+    """The SHA-256, in hexadecimal, of `about` and of tensors: names in order, shapes, and values as float32.
+
+    What follows from weights alone can be kept under such a name.
+    """
+    found = hashlib.sha256(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f" {name} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.float().cpu().contiguous().numpy().data)
+    return found.hexdigest()
 
 
 def read_tensors(

@@ -12,7 +12,7 @@ from cuda_ops import adain, setup_filter, upfirdn2d
 from stylegan.generator import GeneratorBase, check_styles
 from stylegan.networks.layers import NoiseMode, check_noise, layer_noise, normalize_2nd_moment
 from stylegan.networks.mapping import truncate
-from stylegan.networks.stylegan2 import block_resolutions, channels_at
+from stylegan.networks.stylegan2 import block_resolutions, channels_at, check_resolution
 
 # From this resolution on, upsampling and convolution are one transposed convolution.
 _FUSED_FROM = 128
@@ -181,17 +181,26 @@ class SynthesisNetwork(nn.Module):
 
         `force_fp32` changes nothing: StyleGAN1 runs in float32 always.
         """
+        x = self.features(ws, self.img_resolution, noise_mode, noise)
+        return F.conv2d(x, self.torgb_weight / sqrt(x.shape[1]), self.torgb_bias)
+
+    def features(
+        self, ws: Tensor, resolution: int, noise_mode: NoiseMode = "const", noise: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """The activations (N, channels, resolution, resolution) after the block of one resolution.
+
+        Arguments and errors as in `stylegan.networks.stylegan2.SynthesisNetwork.features`.
+        """
         check_styles(ws, self.num_ws, self.w_dim)
         noise = None if noise is None else list(noise)
         check_noise(noise, self.noise_shapes)
         styles = ws.float().unbind(dim=1)
         maps: list[Tensor | None] = [None] * self.num_ws if noise is None else list(noise)
         x: Tensor | None = None
-        for i, resolution in enumerate(self.block_resolutions):
-            block = getattr(self, f"b{resolution}")
-            x = block(x, styles[2 * i : 2 * i + 2], noise_mode, maps[2 * i : 2 * i + 2])
+        for i, r in enumerate(self.block_resolutions[: check_resolution(resolution, self.block_resolutions) + 1]):
+            x = getattr(self, f"b{r}")(x, styles[2 * i : 2 * i + 2], noise_mode, maps[2 * i : 2 * i + 2])
         assert x is not None
-        return F.conv2d(x, self.torgb_weight / sqrt(x.shape[1]), self.torgb_bias)
+        return x
 
 
 class Generator(GeneratorBase):

@@ -30,6 +30,15 @@ def block_resolutions(img_resolution: int) -> list[int]:
     return [2**i for i in range(2, int(log2(img_resolution)) + 1)]
 
 
+def check_resolution(resolution: int, resolutions: Sequence[int]) -> int:
+    """Where `resolution` stands among a network's; ValueError if it is none of them."""
+    if resolution not in resolutions:
+        raise ValueError(
+            f"The network has no block of {resolution} px; choose one of {', '.join(map(str, resolutions))}."
+        )
+    return resolutions.index(resolution)
+
+
 def check_architecture(architecture: str) -> None:
     """Raises ValueError unless the name is one of the three of Karras et al. 2020, figure 7."""
     if architecture not in ("skip", "resnet", "orig"):
@@ -207,23 +216,58 @@ class SynthesisNetwork(nn.Module):
         Raises:
             ValueError: if `ws` or `noise` has the wrong shape.
         """
+        if half_dtype is None:
+            half_dtype = torch.float16 if ws.device.type == "cuda" else torch.float32
+        if force_fp32:
+            half_dtype = torch.float32
+        _, img = self._run(ws, self.img_resolution, noise_mode, noise, half_dtype)
+        assert img is not None
+        return img
+
+    def features(
+        self, ws: Tensor, resolution: int, noise_mode: NoiseMode = "const", noise: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """What the network knows after the block of one resolution, in float32.
+
+        Arguments as for `forward`; later styles and noise maps are not read.
+
+        Args:
+            resolution: one of `block_resolutions`.
+
+        Returns:
+            (N, channels, resolution, resolution): the activations, and below them, where the network has made one, the
+            image so far (the architecture "skip" makes one at every resolution).
+
+        Raises:
+            ValueError: as `forward`, and for a resolution that the network has no block for.
+        """
+        x, img = self._run(ws, resolution, noise_mode, noise, torch.float32)
+        return x if img is None else torch.cat([x, img], 1)
+
+    def _run(
+        self,
+        ws: Tensor,
+        last: int,
+        noise_mode: NoiseMode,
+        noise: Sequence[Tensor] | None,
+        half_dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Activations and image after the block of the resolution `last`."""
         check_styles(ws, self.num_ws, self.w_dim)
         noise = None if noise is None else list(noise)
         check_noise(noise, self.noise_shapes)
-        if half_dtype is None:
-            half_dtype = torch.float16 if ws.device.type == "cuda" else torch.float32
         styles = ws.float().unbind(dim=1)
         maps: list[Tensor | None] = [None] * len(self.noise_shapes) if noise is None else list(noise)
         x = img = None
         layer = 0
-        for resolution in self.block_resolutions:
+        for resolution in self.block_resolutions[: check_resolution(last, self.block_resolutions) + 1]:
             block = getattr(self, f"b{resolution}")
-            dtype = half_dtype if block.low_precision and not force_fp32 else torch.float32
+            dtype = half_dtype if block.low_precision else torch.float32
             n = block.num_conv
             x, img = block(x, img, styles[layer : layer + n + 1], maps[layer : layer + n], noise_mode, dtype)
             layer += n
-        assert img is not None
-        return img
+        assert x is not None
+        return x, img
 
 
 class Generator(GeneratorBase):

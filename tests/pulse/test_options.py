@@ -65,7 +65,7 @@ def test_the_defaults_are_pulses():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "fast"}, "method is 'fast'; choose one of"),
+        ({"method": "faster"}, "method is 'faster'; choose one of"),
         ({"steps": -1}, "option steps is -1; give a whole number of at least 0"),
         ({"steps": 2.5}, "option steps is 2.5"),
         ({"starts": 0}, "option starts is 0"),

@@ -1,0 +1,92 @@
+"""A generator's small picture from its low resolutions alone.
+
+A StyleGAN2 with skip connections (Karras et al., Analyzing and Improving the Image Quality of StyleGAN, CVPR 2020,
+section 4) sums images of all resolutions; the higher ones mostly add detail, yet also some light and colour. Other
+architectures make an image only at the end. For all of them, one linear map from the features of a resolution to the
+pixels of the whole picture, made that small, is fitted by ridge regression (A. Hoerl and R. Kennard 1970).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pulse.operators import Downsampler
+
+# The ridge, relative to the mean square of a feature; features of a block are nearly dependent.
+_RIDGE = 1e-4
+# So many pixels are enough for some hundred unknowns.
+_MOST_PIXELS = 2**15
+# Of the pictures that are fitted, this part only measures how well the rest predicts them.
+_HELD_BACK = 4
+
+
+@dataclass(frozen=True)
+class ToRGB:
+    """A linear map from features to pixels.
+
+    Attributes:
+        weight: (channels + 1, image channels); the last row is the bias.
+        explained: the part of the small pictures' variance that it predicts, in pictures that it was not fitted to;
+            1 is perfect, and below 0 the mean colour is better.
+    """
+
+    weight: Tensor
+    explained: float
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Pictures (N, C, L, L) in about [0, 1] from features (N, channels, L, L)."""
+        weight, bias = self.weight[:-1], self.weight[-1]
+        # An 1x1 convolution keeps the memory format of the features.
+        return torch.nn.functional.conv2d(features, weight.T[:, :, None, None], bias)
+
+
+def fit_to_rgb(features: Tensor, pictures: Tensor) -> ToRGB:
+    """The map from features (S, channels, L, L) to pictures (S, C, L, L), S at least 4."""
+    fitted = len(features) - len(features) // _HELD_BACK
+    every = max(1, len(features) * features.shape[2] * features.shape[3] // _MOST_PIXELS)
+    x, y = (part.flatten(2)[:, :, ::every].transpose(1, 2).double() for part in (features, pictures))
+    x = torch.cat([x, torch.ones_like(x[..., :1])], -1)
+    a, b = x[:fitted].flatten(0, 1), y[:fitted].flatten(0, 1)
+    normal = a.T @ a / len(a)
+    ridge = _RIDGE * normal.diagonal()[:-1].mean() * torch.eye(len(normal), dtype=a.dtype, device=a.device)
+    ridge[-1, -1] = 0
+    weight = torch.linalg.solve(normal + ridge, a.T @ b / len(a))
+    off = (x[fitted:] @ weight - y[fitted:]).square().mean()
+    variance = (y[fitted:] - b.mean(0)).square().mean()
+    return ToRGB(weight.float(), float(1 - off / variance.clamp(min=1e-12)))
+
+
+@dataclass(frozen=True)
+class LowResolution:
+    """What an operator would make of a generator's images, predicted from its features of `level` px."""
+
+    synthesis: Any
+    level: int
+    to_rgb: ToRGB
+    look: Callable[[Tensor], Tensor]
+
+    def __call__(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        """(M, ...) in the target's shape, from styles (M, num_ws, w_dim) and noise maps (M, 1, h, w)."""
+        return self.look(self.to_rgb(self.synthesis.features(ws, self.level, noise=noise)))
+
+
+def looks_at(operator: Any, level: int, resolution: int) -> Callable[[Tensor], Tensor]:
+    """The operator for images of `resolution` pixels a side, taking pictures that have only `level`.
+
+    A `Downsampler` goes on reducing; another operator gets them enlarged.
+    """
+    if isinstance(operator, Downsampler):
+        if operator.out_size == (level, level):
+            return lambda pictures: pictures
+        rest = Downsampler((level, level), operator.out_size, operator.kernel)
+        return rest.A
+
+    def enlarged(pictures: Tensor) -> Tensor:
+        return operator.A(torch.nn.functional.interpolate(pictures, size=(resolution, resolution), mode="bicubic"))
+
+    return enlarged

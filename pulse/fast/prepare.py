@@ -1,0 +1,213 @@
+"""What a fast search learns about a generator before it begins: once for a generator, and kept in the cache folder.
+
+A few pictures of the generator's own are drawn whole, to fit what its low resolutions say about them
+(`low_resolution`); some hundred more are predicted from these. The regression that moves a start towards its target
+(`start`) needs nothing else. Both follow from the weights alone, so they are kept under a digest of the weights.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cuda_ops.cache import cache_folder
+from pulse.fast.low_resolution import LowResolution, ToRGB, fit_to_rgb, looks_at
+from pulse.fast.start import Gain, gain_of
+from pulse.fast.whitening import Whitening, whitening_of
+from pulse.generators import device_of
+from pulse.latents import Space
+from pulse.operators import Downsampler, downsample
+from stylegan.common.files import write_tensors
+from stylegan.common.progress import progress
+from stylegan.common.tensors import Shapes, TensorFileError, digest, read_tensors
+
+# Pictures drawn whole, and pictures in all. A hundred of 16 px hold 25 600 pixels for at most 516 unknowns.
+_WHOLE, _SAMPLES = 96, 512
+# A generator without low resolutions draws all of its samples whole.
+_ALL_WHOLE = 192
+# Points for the whitening: their covariance has to have full rank, up to 512.
+_POINTS = 4096
+# The lowest resolution that is searched on. At 8 px the features hardly know the picture.
+_LEAST_LEVEL = 16
+# Where another operator than a `Downsampler` looks, there is no size of a target to choose the resolution by.
+_FOREIGN_LEVEL = 32
+# Low resolutions that predict less than this part of the variance are no help.
+_LEAST_EXPLAINED = 0.5
+# Bump when what is kept changes its meaning.
+_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `walk` needs to know about a generator, a space and an operator.
+
+    Attributes:
+        space: the search's, with starting points that the generator would draw.
+        whitening: the coordinates of the walk.
+        low: predicts small pictures from the low resolutions; None where the generator or the search has no use for it.
+        gain: moves a drawn start towards its target; None where it is not known.
+    """
+
+    space: Space
+    whitening: Whitening
+    low: LowResolution | None
+    gain: Gain | None
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is kept of a generator for one level: pictures (S, C, L, L) of `_latents`, and the map that made them."""
+
+    pictures: Tensor
+    to_rgb: ToRGB | None
+
+
+# A service searches one generator again and again; what it learnt of the last few stays in memory.
+_MOST_REMEMBERED = 4
+_remembered: dict[object, tuple[Whitening, _Study, Gain | None]] = {}
+
+
+@torch.no_grad()
+def prepare(G: Any, space: Space, operator: Any, labels: Tensor | None, own_losses: bool) -> Prepared:
+    """Learns about a generator, or remembers it.
+
+    Args:
+        G: the generator.
+        space: of the search.
+        operator: of the search.
+        labels: (N, c_dim) for a conditional generator.
+        own_losses: whether the search has losses that need whole images.
+    """
+    level = _level(G, operator)
+    if not _draws(G):
+        # PULSE's synthesis network alone: all that is known is that its points are unit normal.
+        same = torch.eye(space.dim, device=device_of(G))
+        return Prepared(space, Whitening(same.new_zeros(space.dim), same, same), None, None)
+    weights = digest({name: x for name, x in G.state_dict().items() if x.is_floating_point()}, f"{_VERSION} {level}")
+    look = looks_at(operator, level, int(G.img_resolution))
+    # A foreign operator may change between two searches.
+    sees = (operator.out_size, operator.kernel) if isinstance(operator, Downsampler) else None
+    key = (weights, space.name, sees, device_of(G)) if labels is None and sees else None
+    if key in _remembered:
+        whitening, study, gain = _remembered[key]
+    else:
+        whitening = _whitening(G, space, labels)
+        study = _study(G, level, weights)
+        gain = None
+        if labels is None:
+            points = space.drawn(_latents(G, len(study.pictures)))
+            gain = gain_of(whitening.encode(points), study.pictures, look)
+        if key is not None:
+            while len(_remembered) >= _MOST_REMEMBERED:
+                _remembered.pop(next(iter(_remembered)))
+            _remembered[key] = whitening, study, gain
+    low = None
+    if study.to_rgb is not None and study.to_rgb.explained >= _LEAST_EXPLAINED and not own_losses:
+        low = LowResolution(G.synthesis, level, study.to_rgb, look)
+    space = replace(space, natural=int(G.z_dim), device=device_of(G))
+    return Prepared(space, whitening, low, gain)
+
+
+def _level(G: Any, operator: Any) -> int:
+    """The resolution to search on: the lowest power of two that holds the target, at most the generator's own."""
+    wanted = max(operator.out_size) if isinstance(operator, Downsampler) else _FOREIGN_LEVEL
+    level = _LEAST_LEVEL
+    while level < wanted:
+        level *= 2
+    return min(level, int(G.img_resolution))
+
+
+def _draws(G: Any) -> bool:
+    # PULSE's synthesis.pt comes with a mapping network without layers.
+    return int(getattr(G.mapping, "num_layers", 1)) > 0
+
+
+def _whitening(G: Any, space: Space, labels: Tensor | None) -> Whitening:
+    if labels is not None:
+        space = space.of(torch.arange(_POINTS, device=labels.device) % len(labels))
+    return whitening_of(space.drawn(_latents(G, _POINTS)))
+
+
+def _latents(G: Any, count: int) -> Tensor:
+    """The latents z (count, z_dim) that a study is made of: always the same."""
+    rng = torch.Generator().manual_seed(0)
+    return torch.randn(count, int(G.z_dim), generator=rng).to(device_of(G))
+
+
+def _study(G: Any, level: int, weights: str) -> _Study:
+    path = cache_folder() / "studies" / f"{weights}.safetensors"
+    study = _read(path, int(G.img_channels), level, device_of(G))
+    if study is None:
+        study = _make(G, level)
+        # A cache that cannot be written costs the next process the same work again, nothing more.
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, study)
+    return study
+
+
+def _make(G: Any, level: int) -> _Study:
+    """Draws the pictures of a study, a bar showing how far it is."""
+    low = level < int(G.img_resolution) and level in getattr(G.synthesis, "block_resolutions", ())
+    count = _SAMPLES if low else _ALL_WHOLE
+    z = _latents(G, count)
+    rng = torch.Generator().manual_seed(1)
+    features, small = [], []
+    to_rgb = None
+    with progress("Studying the generator", count) as advance:
+        for first in range(0, _WHOLE if low else count, 4):
+            ws, noise = _styles(G, z[first : first + 4]), _noise(G, min(4, count - first), rng)
+            images = (G.synthesis(ws, noise=noise).float() + 1) / 2
+            small.append(downsample(images.clamp(0, 1), size=level))
+            if low:
+                features.append(G.synthesis.features(ws, level, noise=noise))
+            advance(len(ws))
+        if low:
+            to_rgb = fit_to_rgb(torch.cat(features), torch.cat(small))
+            features.clear()
+            for first in range(_WHOLE, count, 16):
+                ws, noise = _styles(G, z[first : first + 16]), _noise(G, min(16, count - first), rng)
+                small.append(to_rgb(G.synthesis.features(ws, level, noise=noise)))
+                advance(len(ws))
+    return _Study(torch.cat(small), to_rgb)
+
+
+def _styles(G: Any, z: Tensor) -> Tensor:
+    if int(getattr(G, "c_dim", 0)) == 0:
+        return G.mapping(z)
+    # Every label in turn.
+    which = torch.arange(len(z), device=z.device) % int(G.c_dim)
+    return G.mapping(z, torch.nn.functional.one_hot(which, int(G.c_dim)).float())
+
+
+def _noise(G: Any, count: int, rng: torch.Generator) -> list[Tensor]:
+    return [torch.randn(count, 1, h, w, generator=rng).to(device_of(G)) for h, w in G.noise_shapes]
+
+
+def _write(path: Path, study: _Study) -> None:
+    tensors = {"pictures": study.pictures.half()}
+    if study.to_rgb is not None:
+        tensors["to_rgb"] = study.to_rgb.weight
+        tensors["explained"] = torch.tensor(study.to_rgb.explained)
+    write_tensors(path, tensors, {})
+
+
+def _read(path: Path, channels: int, level: int, device: torch.device) -> _Study | None:
+    """A study that is kept; None where there is none, or not one of these sizes."""
+
+    def check(shapes: Shapes, metadata: dict[str, str]) -> None:
+        fits = shapes.get("pictures", ())[1:] == (channels, level, level) and shapes.get("explained", ()) == ()
+        if not fits or ("to_rgb" in shapes) != ("explained" in shapes):
+            raise TensorFileError(path, "it is no study of this generator")
+
+    try:
+        kept, _ = read_tensors(path, check, max_bytes=4 * _SAMPLES * channels * level**2 + 1_000_000)
+    except (TensorFileError, OSError):
+        return None
+    to_rgb = ToRGB(kept["to_rgb"].float().to(device), float(kept["explained"])) if "to_rgb" in kept else None
+    return _Study(kept["pictures"].float().to(device), to_rgb)

@@ -1,0 +1,239 @@
+"""The method "fast": its coordinates, its low resolutions, its start, and what a search by it returns."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+
+import pulse
+import stylegan
+from pulse.fast.low_resolution import fit_to_rgb, looks_at
+from pulse.fast.start import gain_of
+from pulse.fast.whitening import whitening_of
+from stylegan.networks.stylegan1 import Generator as StyleGAN1
+from stylegan.networks.stylegan2 import Generator as StyleGAN2
+
+# The package has a function of that name.
+prepare = importlib.import_module("pulse.fast.prepare")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(prepare, "_remembered", {})
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def small_generator(**options) -> StyleGAN2:
+    """A StyleGAN2 of 64 px, with random weights whose images span about [-1, 1]."""
+    torch.manual_seed(0)
+    G = StyleGAN2(8, 0, 16, 64, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 8, **options})
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    return G.eval().requires_grad_(False)
+
+
+def targets_of(G, count: int, size: int, seed: int = 5) -> torch.Tensor:
+    with torch.no_grad():
+        return pulse.downsample((G(draw(count, G.z_dim, seed=seed)) + 1).div(2).clamp(0, 1), size).clamp(0, 1)
+
+
+def test_whitened_points_have_unit_covariance_and_come_back():
+    mix = draw(6, 9)
+    points = draw(4000, 6, seed=1) @ mix + 3
+    whitening = whitening_of(points)
+    assert whitening.k == 6
+    u = whitening.encode(points)
+    torch.testing.assert_close(torch.cov(u.T), torch.eye(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(whitening.decode(u), points, atol=1e-3, rtol=1e-4)
+
+
+def test_a_to_rgb_that_exists_is_found_and_one_that_does_not_is_known_to_be_none():
+    features = draw(8, 5, 16, 16)
+    pictures = torch.einsum("nchw,dc->ndhw", features, draw(3, 5, seed=1)) + 0.5
+    fit = fit_to_rgb(features, pictures)
+    assert fit.explained > 0.999
+    torch.testing.assert_close(fit(features), pictures, atol=2e-3, rtol=0)
+    assert fit_to_rgb(features, draw(8, 3, 16, 16, seed=2)).explained < 0.1
+
+
+def test_a_linear_generator_is_solved_by_the_gain_alone():
+    u = draw(300, 4)
+    basis = draw(4, 3 * 8 * 8, seed=1)
+
+    def pictures(u: torch.Tensor) -> torch.Tensor:
+        return (u @ basis).view(-1, 3, 8, 8)
+
+    gain = gain_of(u, pictures(u), lambda x: x)
+    assert gain is not None
+    start, truth = draw(5, 4, seed=2), draw(5, 4, seed=3)
+    moved = start + gain(pictures(truth) - pictures(start))
+    # The ridge leaves a tenth of the way at most for four directions that share the variance.
+    assert (moved - truth).norm() < 0.3 * (start - truth).norm()
+
+
+def test_an_operator_looks_at_low_resolutions_as_at_the_whole_picture():
+    smooth = pulse.downsample(draw(2, 3, 8, 8), 4)
+    whole = torch.nn.functional.interpolate(smooth, size=(64, 64), mode="bicubic")
+    low = torch.nn.functional.interpolate(smooth, size=(16, 16), mode="bicubic")
+    reduce = pulse.operators.Downsampler((64, 64), (8, 8))
+    assert (looks_at(reduce, 16, 64)(low) - reduce.A(whole)).abs().max() < 0.1
+    grey = pulse.operators.Grey() @ reduce
+    assert looks_at(grey, 16, 64)(low).shape == (2, 1, 8, 8)
+    assert (looks_at(grey, 16, 64)(low) - grey.A(whole)).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
+def test_features_of_stylegan2_are_those_that_make_its_image(architecture):
+    G = small_generator(architecture=architecture)
+    ws = G.mapping(draw(2, 8))
+    low = G.synthesis.features(ws, 16)
+    channels = 8 + (3 if architecture == "skip" else 0)
+    assert low.shape == (2, channels, 16, 16)
+    changed = ws.clone()
+    # At 16 px the network has read two styles more than it has convolutions at 4, 8 and 16 px.
+    changed[:, 6:] += 1
+    torch.testing.assert_close(G.synthesis.features(changed, 16), low, rtol=0, atol=0)
+    whole = G.synthesis.features(ws, 64)
+    assert torch.equal(whole[:, -3:], G.synthesis(ws))
+    with pytest.raises(ValueError, match="no block of 12 px; choose one of 4, 8, 16, 32, 64"):
+        G.synthesis.features(ws, 12)
+
+
+def test_features_of_stylegan1_are_those_that_make_its_image():
+    torch.manual_seed(0)
+    G = StyleGAN1(8, 16, 32, synthesis_kwargs={"channel_max": 8}).eval()
+    ws = G.mapping(draw(2, 8))
+    x = G.synthesis.features(ws, 32)
+    image = torch.nn.functional.conv2d(x, G.synthesis.torgb_weight / 8**0.5, G.synthesis.torgb_bias)
+    assert torch.equal(image, G.synthesis(ws))
+    assert G.synthesis.features(ws, 8).shape == (2, 8, 8, 8)
+
+
+def test_a_search_returns_what_its_numbers_say():
+    G = small_generator()
+    target = targets_of(G, 3, 16)
+    seen = []
+    result = pulse.search(G, target, method="fast", seed=1, steps=6, callback=lambda step, state: seen.append(step))
+    again = ((G.synthesis(result.ws, noise=result.noise) + 1) / 2).clamp(0, 1)
+    torch.testing.assert_close(again, result.images, atol=1e-4, rtol=1e-4)
+    error = (pulse.downsample(again, 16) - target).square().mean((1, 2, 3))
+    torch.testing.assert_close(error, result.l2, atol=1e-5, rtol=1e-3)
+    assert result.reached.tolist() == (result.l2 <= 2e-3).tolist()
+    assert seen == list(range(len(seen)))
+    assert len(seen) <= 7
+    # A row that has arrived is not looked at again.
+    looks = result.history["loss"].isfinite().sum(1)
+    assert looks[result.reached].tolist() == (result.reached_at[result.reached] + 1).tolist()
+
+
+def test_a_row_is_searched_as_it_would_be_alone_and_seeds_differ():
+    G = small_generator()
+    target = targets_of(G, 2, 16)
+    options = pulse.SearchOptions(method="fast", steps=2)
+    both = pulse.search(G, target, options, seed=4)
+    alone = pulse.search(G, target[1:], options, seed=5)
+    torch.testing.assert_close(both.images[1:], alone.images, atol=2e-2, rtol=0)
+    assert torch.equal(pulse.search(G, target, options, seed=4).images, both.images)
+    assert (pulse.search(G, target, options, seed=40).latents - both.latents).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("space", ["gaussianized", "z", "w", "w+"])
+def test_it_begins_exactly_where_it_is_told_to(space):
+    G = small_generator()
+    target = targets_of(G, 1, 16)
+    first = pulse.search(G, target, method="pulse", seed=1, steps=1, space=space)
+    second = pulse.search(G, target, method="fast", seed=9, steps=0, space=space, init=first)
+    torch.testing.assert_close(second.latents, first.latents, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(second.images, first.images, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("space", ["gaussianized", "z", "w", "w+"])
+@pytest.mark.parametrize("tile", [False, True])
+def test_it_lowers_the_error_in_every_space(space, tile):
+    G = small_generator()
+    target = targets_of(G, 2, 16)
+    begun = pulse.search(G, target, method="fast", seed=1, steps=0, space=space, tile_latent=tile)
+    ended = pulse.search(G, target, method="fast", seed=1, steps=8, space=space, tile_latent=tile)
+    assert (ended.l2 < begun.l2).all()
+
+
+def test_a_generator_without_low_resolutions_or_with_own_losses_is_searched_whole(stand_in):
+    G = stand_in()
+    with torch.no_grad():
+        images = (G.synthesis(G.mapping(draw(2, 16))) + 1) / 2
+    target = pulse.downsample(images.clamp(0, 1), 8).clamp(0, 1)
+    begun = pulse.search(G, target, method="fast", seed=0, steps=0)
+    ended = pulse.search(G, target, method="fast", seed=0, steps=30)
+    assert (ended.l2 < begun.l2).all()
+
+    def bright(images, small, target, latents):
+        assert images.shape[-1] == 32
+        return images.mean((1, 2, 3))
+
+    dark = pulse.search(G, target, method="fast", seed=0, steps=30, losses=(100.0, bright))
+    assert (dark.images.mean((1, 2, 3)) < ended.images.mean((1, 2, 3))).all()
+
+
+def test_a_row_that_is_not_finite_does_not_stop_the_others(stand_in):
+    G = stand_in()
+    target = torch.full((2, 3, 8, 8), 0.5)
+    poisoned = []
+
+    def poison(ws):
+        # The second row of a batch of two, at the third look.
+        poisoned.append(len(ws))
+        bad = torch.zeros(len(ws), dtype=torch.bool)
+        bad[1:] = len(poisoned) >= 3
+        return bad
+
+    plain = pulse.search(G, target[:1], method="fast", seed=0, steps=5, eps=0)
+    G.poison = poison
+    result = pulse.search(G, target, method="fast", seed=0, steps=5, eps=0)
+    assert result.images.isfinite().all()
+    assert result.history["loss"][1].isfinite().sum() < 6
+    torch.testing.assert_close(result.l2[0], plain.l2[0], atol=1e-4, rtol=1e-2)
+
+
+def test_the_study_of_a_generator_is_kept_and_a_spoilt_one_is_made_again(tmp_path):
+    G = small_generator()
+    target = targets_of(G, 1, 16)
+    first = pulse.search(G, target, method="fast", seed=0, steps=1)
+    (kept,) = (tmp_path / "studies").iterdir()
+    written = kept.stat().st_mtime_ns
+    pulse.search(G, target, method="fast", seed=0, steps=1)
+    assert kept.stat().st_mtime_ns == written
+    kept.write_bytes(b"spoilt")
+    prepare._remembered.clear()
+    again = pulse.search(G, target, method="fast", seed=0, steps=1)
+    torch.testing.assert_close(again.images, first.images, atol=1e-2, rtol=0)
+    assert kept.stat().st_size > 1000
+
+
+def test_a_conditional_generator_is_searched_among_its_label():
+    torch.manual_seed(0)
+    G = StyleGAN2(8, 3, 16, 64, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 8}).eval()
+    labels = torch.eye(3)[[2, 0]]
+    with torch.no_grad():
+        target = pulse.downsample((G(draw(2, 8), labels) + 1).div(2).clamp(0, 1), 16).clamp(0, 1)
+    begun = pulse.search(G, target, labels=labels, method="fast", seed=1, steps=0)
+    ended = pulse.search(G, target, labels=labels, method="fast", seed=1, steps=8)
+    assert (ended.l2 < begun.l2).all()
+
+
+def test_held_out_portraits_are_reached_in_a_few_looks():
+    from stylegan import portraits
+
+    G = stylegan.load("default")
+    u = portraits.sample(6, torch.Generator().manual_seed(77))
+    target = pulse.downsample(portraits.render(u, 128), 16).clamp(0, 1)
+    result = pulse.search(G, target, method="fast", seed=0)
+    assert result.reached.all()
+    assert result.reached_at.float().median() <= 5
+    # PULSE's own walk ends at 0.2 for eps and 0.01 to 0.06 for GEOCROSS.
+    assert result.loss.median() < 0.22
+    assert 0.7 < result.radius.mean() < 1.3
