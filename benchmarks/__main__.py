@@ -43,6 +43,10 @@ BENCHMARKS = (
     Benchmark("benchmarks.faces", ("--count", "40")),
     Benchmark("benchmarks.tones", ("--count", "40", "--fit", "200", "--test", "200")),
     Benchmark("benchmarks.swd", ("--count", "128", "--cache", f"{OUT}/swd")),
+    Benchmark(
+        "benchmarks.shares",
+        ("--count", "256", "--teach", "256", "--steps", "40", "--cache", f"{OUT}/shares"),
+    ),
     Benchmark("benchmarks.ops", ("--op", "downsample_l2", "--dtype", "float32", "--seconds", "0.2")),
     Benchmark("benchmarks.loading", ("--resolution", "512", "--repeats", "1")),
     Benchmark("benchmarks.fuzz_checkpoints", ("--count", "300")),

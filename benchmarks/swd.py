@@ -1,6 +1,7 @@
 """Sliced Wasserstein distance of a generator's samples to portraits, and its floor: portraits to other portraits.
 
-Pictures are drawn in parts and kept in a folder, so an interrupted run continues where it stopped.
+A generator of characters is measured twice: its people against people, and the others against the others. Pictures
+are drawn in parts and kept in a folder, so an interrupted run continues where it stopped.
 
     python -m benchmarks.swd --count 8192 --generator default
 """
@@ -23,27 +24,40 @@ from stylegan.common.pixels import to_bytes
 from stylegan.training.sliced_wasserstein import level_sizes, mean_distance, sliced_wasserstein
 
 PART = 256
+# The number of z that says whether it is a character.
+_SWITCH = len(portraits.COORDINATES)
+HALVES = ("people", "others")
 # Neither training (small seeds) nor benchmarks.heldout uses these seeds.
 SEEDS = {"portraits": 20_180_430, "other portraits": 20_180_431, "samples": 20_180_432}
 
 
-def drawn_portraits(seed: int, resolution: int) -> Callable[[int], np.ndarray]:
-    """A function that draws the i-th part of endless portraits, (256, 3, resolution, resolution) uint8."""
+def drawn_portraits(seed: int, resolution: int, half: str = "people") -> Callable[[int], np.ndarray]:
+    """A function that draws the i-th part of endless portraits of a half, (256, 3, resolution, resolution) uint8."""
 
     def draw(part: int) -> np.ndarray:
-        u = portraits.sample(PART, torch.Generator().manual_seed(seed * 100_000 + part))
+        rng = torch.Generator().manual_seed(seed * 100_000 + part)
+        u = portraits.sample(PART, rng, "people" if half == "people" else "characters")
+        if half == "others":
+            u[:, _SWITCH] = 0.5 + 0.5 * u[:, _SWITCH]
         return to_bytes(torch.cat([portraits.render(some, resolution) for some in u.split(16)])).numpy()
 
     return draw
 
 
-def drawn_samples(generator: Generator, seed: int, truncation_psi: float, device: str) -> Callable[[int], np.ndarray]:
-    """A function that draws the i-th part of a generator's endless samples, (256, 3, R, R) uint8."""
+def drawn_samples(
+    generator: Generator, seed: int, truncation_psi: float, device: str, half: str = "people"
+) -> Callable[[int], np.ndarray]:
+    """A function that draws the i-th part of a generator's endless samples, (256, 3, R, R) uint8.
+
+    A generator of characters draws a half of them, "people" or "others", or with any other word both.
+    """
     generator = generator.to(device)
 
     @torch.no_grad()
     def draw(part: int) -> np.ndarray:
         z = torch.randn(PART, generator.z_dim, generator=torch.Generator().manual_seed(seed * 100_000 + part))
+        if generator.z_dim > _SWITCH and half in HALVES:
+            z[:, _SWITCH] = z[:, _SWITCH].abs() * (1 if half == "others" else -1)
         images = [generator(some.to(device), truncation_psi=truncation_psi).cpu() for some in z.split(16)]
         return to_bytes((torch.cat(images) + 1) / 2).numpy()
 
@@ -84,22 +98,32 @@ def main() -> None:
     resolutions = {generator.img_resolution for generator in generators.values()}
     if len(resolutions) != 1:
         parser.error("the generators have different resolutions; measure one resolution at a time.")
-    (resolution,) = resolutions
+    for half in HALVES:
+        able = {name: one for name, one in generators.items() if half == "people" or one.z_dim > _SWITCH}
+        if able:
+            print_table(half, able, arguments)
+
+
+def print_table(half: str, generators: dict[str, Generator], arguments: argparse.Namespace) -> None:
+    """Prints the distances between a half of the portraits and that of each generator's samples."""
     count, cache, device = arguments.count, arguments.cache, arguments.device
+    resolution = next(iter(generators.values())).img_resolution
 
     def some_portraits(name: str) -> np.ndarray:
-        return cached(cache, f"{name} {resolution}", count, drawn_portraits(SEEDS[name], resolution))
+        return cached(cache, f"{name} {resolution}", count, drawn_portraits(SEEDS[name], resolution, half))
 
     reals = some_portraits("portraits")
     sizes = level_sizes(resolution, 16)
-    print(f"{count} pictures, x1000; level:{''.join(f'{size:>8d}' for size in sizes)}    mean   times the floor")
+    print(
+        f"{half}: {count} pictures, x1000; level:{''.join(f'{size:>8d}' for size in sizes)}    mean   times the floor"
+    )
     floor = 0.0
     for name in ["floor", *generators]:
         begun = time.perf_counter()
         if name == "floor":
             others = some_portraits("other portraits")
         else:
-            draw = drawn_samples(generators[name], SEEDS["samples"], arguments.truncation_psi, device)
+            draw = drawn_samples(generators[name], SEEDS["samples"], arguments.truncation_psi, device, half)
             others = cached(cache, "samples", count, draw)
         distances = sliced_wasserstein(reals, others, device=device)
         mean = mean_distance(distances)

@@ -27,9 +27,10 @@ from stylegan.portraits.landmarks import frame, jaw_contour
 from stylegan.portraits.palette import hue
 from stylegan.portraits.smooth import Parameters
 from stylegan.training.growth import centre_styles, grow_into
+from stylegan.training.mapping_switches import value_names, write_switches
 from stylegan.training.networks import new_generator, options_of, weights_from
 from stylegan.training.options import TrainingOptions
-from stylegan.training.pairs import coordinates_of, z_dim_of
+from stylegan.training.pairs import coordinates_of, kind_of, z_dim_of
 
 # Descriptions are shifted this far from 0, where the mapping network's last activation has its kink.
 _ABOVE = 3.0
@@ -50,17 +51,22 @@ def describe(u: Tensor, beyond_people: bool = False) -> Tensor:
 
 def _describe_few(u: Tensor, beyond_people: bool) -> Tensor:
     shape = build(decode(u))
-    numbers = [] if beyond_people else list(meaning(u[:, : len(COORDINATES)]).values())
-    if u.shape[1] > len(COORDINATES):
-        numbers += _parts(shape.p) + _own_colours(shape)
+    numbers = _parts(shape.p) + _own_colours(shape) if u.shape[1] > len(COORDINATES) else []
+    if not beyond_people:
+        numbers += list(meaning(u[:, : len(COORDINATES)]).values())
     return torch.cat([*numbers, *_seen(shape)], 1)
+
+
+def _part_names() -> list[str]:
+    """What the first numbers of a character's description are called."""
+    raw = {row.name for row in TABLE if row.kind == "continuous"}
+    return [name for name in decode_extras(neutral(1)) if name not in raw]
 
 
 def _parts(p: Parameters) -> list[Tensor]:
     """What characters have and people do not: switches, choices, sizes of what is there."""
     sizes = {"ear_size": "ears", "horn_size": "horns", "headgear_size": "headgear"}
-    raw = {row.name for row in TABLE if row.kind == "continuous"}
-    numbers = [p[name] for name in decode_extras(neutral(1)) if name not in raw]
+    numbers = [p[name] for name in _part_names()]
     for size, choice in sizes.items():
         there = sum(value for name, value in p.items() if name.startswith(f"{choice}: "))
         numbers.append(p[size] * there)
@@ -178,7 +184,8 @@ def teach_mapping(
         The share of the variance that is not explained, averaged over the description, of up to 2,048 unseen portraits.
 
     Raises:
-        ValueError: if w has no room for the description, or portraits of no kind have such a z.
+        ValueError: if w has no room for the description, a mapping network for characters none for their switches, or
+            portraits of no kind have such a z.
     """
     mapping = generator.mapping
     first = 0 if start is None else start.w_dim
@@ -194,6 +201,12 @@ def teach_mapping(
     target = (description - mean) / spread + _ABOVE
     layer = mapping.fc0
     assert isinstance(layer, FullyConnectedLayer)
+    if kind_of(generator.z_dim) == "characters":
+        parts = _part_names()
+        places = torch.tensor([parts.index(name) for name in value_names()])
+        hidden = 0 if start is None else len(start.mapping.state_dict()["fc0.bias"])
+        scale = 1 / spread[places]
+        write_switches(mapping, (hidden, first), places.tolist(), scale, _ABOVE - mean[places] * scale)
     rate = learning_rate / layer.bias_gain
     optimizer = torch.optim.Adam(mapping.parameters(), lr=rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)

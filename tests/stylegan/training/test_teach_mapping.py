@@ -10,9 +10,12 @@ import stylegan
 from stylegan import portraits
 from stylegan.cli import main
 from stylegan.networks.layers import SynthesisLayer
+from stylegan.portraits.coordinates import decode
+from stylegan.training import mapping_switches
 from stylegan.training.growth import grow_into
 from stylegan.training.networks import new_generator, weights_from
 from stylegan.training.options import TrainingOptions
+from stylegan.training.pairs import coordinates_of
 from stylegan.training.teach_mapping import describe, teach_mapping
 
 SMALL = TrainingOptions(resolution=8, w_dim=256, channel_base=64, channel_max=8, mapping_layers=2, mapping_features=64)
@@ -51,10 +54,27 @@ def test_characters_are_described_by_what_counts() -> None:
     assert silent == []
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [3, 4])
+def test_switches_are_known_before_anything_is_taught(layers: int) -> None:
+    with weights_from(0):
+        generator = new_generator(replace(SMALL, z_dim=128, w_dim=400, mapping_layers=layers, mapping_features=160))
+    names = mapping_switches.value_names()
+    size, rest = torch.full((len(names),), 2.0), torch.full((len(names),), 3.0)
+    mapping_switches.write_switches(generator.mapping, (20, 7), list(range(len(names))), size, rest)
+    z = torch.randn(512, 128, generator=torch.Generator().manual_seed(0))
+    p = decode(coordinates_of(z))
+    off, on = generator.mapping(z)[:, 0, 7 : 7 + len(names)], torch.cat([p[name] for name in names], 1)
+    wrong = (off - 3 - 2 * on).abs() > 0.45
+    # Only near a bound is one between off and on.
+    assert wrong.float().mean() < 0.03
+    assert on[:, names.index("headgear: crown")].sum() > 5
+
+
 def test_a_grown_generator_still_draws_people_alike_once_it_is_taught() -> None:
     with weights_from(0):
-        small = new_generator(replace(SMALL, w_dim=32)).eval()
-        large = new_generator(replace(SMALL, z_dim=128, w_dim=32 + 256, mapping_features=96)).eval()
+        small = new_generator(replace(SMALL, w_dim=32, mapping_layers=3)).eval()
+        large = new_generator(replace(SMALL, z_dim=128, w_dim=288, mapping_layers=3, mapping_features=224)).eval()
     grow_into(small, large)
     z = torch.randn(2, 128, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -91,13 +111,17 @@ def test_a_short_w_is_refused() -> None:
         teach_mapping(new_generator(replace(SMALL, w_dim=32)), torch.Generator(), count=8, steps=1)
 
 
-def test_the_command_grows_a_generator_of_people(tmp_path: Path) -> None:
+def test_the_command_grows_a_generator_of_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start, path = str(tmp_path / "people.safetensors"), str(tmp_path / "characters.safetensors")
     with weights_from(0):
-        stylegan.save(new_generator(replace(SMALL, w_dim=32)), start)
+        stylegan.save(new_generator(replace(SMALL, w_dim=32, mapping_layers=3)), start)
     command = ["teach-mapping", path, "--kind", "characters", "--start", start, "--count", "16", "--steps", "2"]
+    capsys.readouterr()
     assert main(command) == 2
-    assert main([*command, "--w-dim", "288", "--channel-max", "12"]) == 0
+    assert "longer w_dim" in capsys.readouterr().err
+    assert main([*command, "--w-dim", "288"]) == 2
+    assert "larger mapping_layers" in capsys.readouterr().err
+    assert main([*command, "--w-dim", "288", "--channel-max", "12", "--mapping-features", "224"]) == 0
     grown = stylegan.load(path)
     assert (grown.z_dim, grown.w_dim, grown.img_resolution) == (128, 288, 8)
 
