@@ -35,11 +35,12 @@ def test_shares_are_corrected_for_errors() -> None:
 def test_the_network_learns_to_see() -> None:
     rng = torch.Generator().manual_seed(0)
     pictures = torch.randint(90, 130, (128, 3, SIDE, SIDE), dtype=torch.uint8, generator=rng)
-    labels = (torch.rand(128, len(NAMES), generator=rng) < 0.5).float()
-    # The last one is a white bar over the eyes.
-    pictures[labels[:, -1] > 0, :, 28:34] = 255
+    labels = torch.zeros(128, len(NAMES))
+    # The last one is a white bar over the eyes; the others are never there.
+    labels[:, -1] = (torch.rand(128, generator=rng) < 0.5).float()
+    pictures[labels[:, -1] > 0, :, 24:40] = 255
     eye = taught_eye(pictures[:96], labels[:96], 60, rng)
-    assert (seen(eye, pictures[96:])[:, -1] == labels[96:, -1]).float().mean() > 0.9
+    assert (seen(eye, pictures[96:]) == labels[96:]).float().mean() > 0.98
     assert smaller(pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)).equal(pictures)
 
 
