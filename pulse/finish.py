@@ -5,6 +5,19 @@ Marquardt method (K. Levenberg 1944; D. Marquardt 1963; in the form of J. Noceda
 2nd edition, section 10.3) needs a dozen steps where descent needs hundreds. scipy's `least_squares` does the same for
 one problem at a time; here many run in one batch, because what is evaluated (a renderer, a generator) is several times
 cheaper in batches.
+
+Drawn answers use it on the renderer. It serves as well on the Z of a StyleGAN, from a point that a search has found or
+that was drawn::
+
+    G = stylegan.load("default")
+
+    def small(z):
+        return pulse.downsample(G(z, None, noise_mode="const") / 2 + 0.5, size=16).flatten(1)
+
+    z = torch.randn(4, G.z_dim, generator=rng)
+    z *= (G.z_dim / z.square().sum(1, keepdim=True)).sqrt()
+    found = least_squares(small, z, target.flatten(1), spherical=True, steps=10)
+    faces = G(found.x, None, noise_mode="const") / 2 + 0.5
 """
 
 from __future__ import annotations

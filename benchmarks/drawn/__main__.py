@@ -23,6 +23,7 @@ from stylegan.common.files import whole_file
 from stylegan.common.grid import grid
 from stylegan.common.pixels import to_pil
 
+_PARTS = [*parts.OF_ONE, *parts.OF_EITHER]
 # What stands in the names of columns that are not shares.
 _UNITS = ("dB", "CPU s", "s each", "landmarks", "load", "rms", "fidelity")
 # Of a sheet: rows, and pixels along the side of a panel.
@@ -61,7 +62,8 @@ def main() -> None:
     """Print the tables and draw the sheets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=16, help="portraits of each kind")
-    parser.add_argument("--only", nargs="+", choices=list(parts.PARTS), default=list(parts.PARTS), help="parts to run")
+    parser.add_argument("--only", nargs="+", choices=_PARTS, default=_PARTS, help="parts to run")
+    parser.add_argument("--kinds", nargs="+", choices=list(parts.KINDS), default=list(parts.KINDS), help="of portraits")
     parser.add_argument("--json", type=Path, help="also write the tables here")
     parser.add_argument("-o", "--out", type=Path, help="folder for a sheet of each kind")
     arguments = parser.parse_args()
@@ -70,8 +72,12 @@ def main() -> None:
     print(describe())
     tables: dict[str, list[Row]] = {}
     for name in arguments.only:
-        tables[name] = parts.PARTS[name](arguments.count)
-        print_table(f"{name}: {(parts.PARTS[name].__doc__ or '').strip()}", tables[name])
+        if name in parts.OF_ONE:
+            tables[name], about = parts.OF_ONE[name](arguments.count), parts.OF_ONE[name].__doc__
+        else:
+            tables[name] = parts.OF_EITHER[name](arguments.count, arguments.kinds)
+            about = parts.OF_EITHER[name].__doc__
+        print_table(f"{name}: {(about or '').strip()}", tables[name])
         if arguments.json is not None:
             text = json.dumps({"environment": describe(), "count": arguments.count, "tables": tables}, indent=1)
             with whole_file(arguments.json) as part:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -103,10 +103,10 @@ def characters(count: int) -> list[Row]:
     return rows
 
 
-def network(count: int) -> list[Row]:
+def network(count: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Row]:
     """The network's search on the same portraits."""
     rows: list[Row] = []
-    for kind in KINDS:
+    for kind in kinds:
         truth = held_out(kind, count)
         targets = truth.targets(16)
         # To name the steps asks for the network's search.
@@ -145,10 +145,10 @@ def game(count: int) -> list[Row]:
     return rows
 
 
-def sizes(count: int) -> list[Row]:
+def sizes(count: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Row]:
     """Drawn answers to targets of several sizes."""
     rows: list[Row] = []
-    for kind in KINDS:
+    for kind in kinds:
         for size in (8, 16, 24, 32, 64):
             result, seconds = answered(kind, count, size)
             found = measures.recovered(measures.truths_of(result), held_out(kind, count).truths)
@@ -158,10 +158,10 @@ def sizes(count: int) -> list[Row]:
     return rows
 
 
-def stages(count: int) -> list[Row]:
+def stages(count: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Row]:
     """What each stage of a fit leaves: the mean squared error of its best point, at 16 px."""
     rows: list[Row] = []
-    for kind in KINDS:
+    for kind in kinds:
         targets = held_out(kind, count).targets(16)
         k = held_out(kind, count).u.shape[1]
         read = encoder.read(targets)[0][:, :k]
@@ -175,10 +175,10 @@ def stages(count: int) -> list[Row]:
     return rows
 
 
-def fidelity(count: int) -> list[Row]:
+def fidelity(count: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Row]:
     """What the weight of the prior does."""
     rows: list[Row] = []
-    for kind in KINDS:
+    for kind in kinds:
         for value in (0.0, 0.35, 0.7, 1.0):
             result, _ = answered(kind, count, fidelity=value)
             length = result.latents.square().mean((1, 2)).sqrt()
@@ -191,10 +191,10 @@ def fidelity(count: int) -> list[Row]:
     return rows
 
 
-def speed(count: int) -> list[Row]:
+def speed(count: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Row]:
     """Seconds of an answer at 512 px, alone and in a batch of 16, and of 1024 px. Neighbours slow the clock down."""
     rows: list[Row] = []
-    for kind in KINDS:
+    for kind in kinds:
         targets = held_out(kind, min(count, 16)).targets(16)
         for name, some, resolution in (
             ("alone, 512 px", targets[:1], RESOLUTION),
@@ -209,11 +209,10 @@ def speed(count: int) -> list[Row]:
     return rows
 
 
-PARTS: dict[str, Callable[[int], list[Row]]] = {
-    "people": people,
-    "characters": characters,
+# Those that are one of `KINDS`, or of no kind; those that measure either.
+OF_ONE: dict[str, Callable[[int], list[Row]]] = {"people": people, "characters": characters, "sprites": game}
+OF_EITHER: dict[str, Callable[[int, Sequence[str]], list[Row]]] = {
     "network": network,
-    "sprites": game,
     "sizes": sizes,
     "stages": stages,
     "fidelity": fidelity,

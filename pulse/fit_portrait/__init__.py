@@ -4,8 +4,8 @@ A portrait is a point v of a space with a standard normal prior; `stylegan.portr
 target: points around what a small network reads from it (`stylegan.portraits.encoder`) are drawn, and the best is
 polished by Levenberg-Marquardt (`pulse.finish`). A derivative does not see switches (glasses, a hat, a crown), so the
 values of each are tried: the last Jacobian foretells what every trial would reach, and the most promising are drawn.
-Effort goes where it is needed: other starts, and more turns of switches, only for targets that are still far. Targets of
-more than 16 px are made small first; the answer is refined at their own size.
+Effort goes where it is needed: other starts, and more turns of switches, only for targets that are still far. Targets
+of more than 16 px are made small first; the answer is refined at their own size.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _SCREENED = {"people": 64, "any": 128}
 _STEPS = 4
 # Larger targets are fitted at this side first: that is where most of a face is decided, and pictures cost little.
 _COARSE = 16
-# How often switches are tried; every time but the first only for targets whose error is still more than this. A quarter
+# How often switches are tried; every time but the first only for targets whose error is still more than this. Half
 # of the default `eps` leaves room for what pictures of other sizes differ by.
-_TURNS, _FAR = 3, 5e-4
+_TURNS, _FAR = 2, 1e-3
 # Polishes at the target's own size, each after a correction; the second one needs no Jacobian of its own.
 _REFINED = 2
 # Called as watch(step, steps, v, error), step below steps, with the best points (N, K) so far and their errors (N,);
@@ -149,7 +149,7 @@ def fit(
 
 
 def _steps() -> int:
-    """All that a watcher may be told of: screened, two polishes, turns of switches with a polish each, refined twice."""
+    """All that a watcher may be told of: the screening, two polishes, turns of switches with a polish each, the end."""
     return 1 + 2 * _STEPS + _TURNS * (1 + _STEPS) + _REFINED
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from stylegan import portraits
 
 # Pixels that a thread draws at a time, in at least one portrait: with fewer, calls cost more than arithmetic.
-_PIXELS = 2**16
+_PIXELS = 2**15
 # From this side on, torch's own threads draw a portrait faster than one.
 _LARGE = 256
 # torch's number of threads is one of the whole process: who changes it has to be alone.

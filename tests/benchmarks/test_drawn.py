@@ -57,9 +57,12 @@ def test_distances_are_those_within_eps() -> None:
 
 
 def test_the_command_prints_the_parts_that_are_asked_for(monkeypatch, capsys, tmp_path) -> None:
-    monkeypatch.setitem(parts.PARTS, "sizes", lambda count: [{"size": 8, "median L2": 1e-3, "within eps": 1.0}] * count)
+    rows = [{"size": 8, "median L2": 1e-3, "within eps": 1.0}]
+    monkeypatch.setitem(parts.OF_EITHER, "sizes", lambda count, kinds: rows * count * len(kinds))
     file = tmp_path / "table.json"
-    monkeypatch.setattr("sys.argv", ["drawn", "--count", "2", "--only", "sizes", "--json", str(file)])
+    monkeypatch.setattr(
+        "sys.argv", ["drawn", "--count", "2", "--kinds", "people", "--only", "sizes", "--json", str(file)]
+    )
     command.main()
     assert "1.00e-03   100%" in capsys.readouterr().out
-    assert json.loads(file.read_text())["tables"] == {"sizes": [{"size": 8, "median L2": 1e-3, "within eps": 1.0}] * 2}
+    assert json.loads(file.read_text())["tables"] == {"sizes": rows * 2}
