@@ -63,6 +63,7 @@ _SEARCH = ["-o", "o", "--generator", _G, "--steps"]
 _TRAIN = ["train", "pics", "--resolution", "16", "--batch-size", "4", "--no-tensorboard", "--kimg"]
 _TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--w-dim", "512", "--count", "64"]
 _READ = ["teach-encoder", "pairs32", "--batch-size", "4", "--steps"]
+_AIMOJI = ["train", "pics", "--resolution", "8", "--width", "2", "--batch-size", "4", "--epochs"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(
@@ -142,6 +143,31 @@ COMMANDS = [
         nowhere=["aimoji", "dataset", "-o", "file/o", "--group", "component"],
         long=["aimoji", "dataset", "-o", "o"],
         signalled=("calls", ["write_png", 3]),
+    ),
+    Command(
+        "pulse aimoji train",
+        "pulse.app.cli",
+        ["aimoji", *_AIMOJI, "1", "-o", "run"],
+        "run/generator.safetensors",
+        "continued",
+        full="exit 2, one sentence; the run stays as it was saved last, and the same command goes on",
+        ended="the run is saved after the step in hand; the same command goes on",
+        keeps="run/generator.safetensors",
+        bad=(["aimoji", "train", "gone", "-o", "run"], "one sentence; of a folder, the other pictures are used"),
+        nowhere=["aimoji", *_AIMOJI, "1", "-o", "file/run"],
+        long=["aimoji", *_AIMOJI, "100000", "-o", "run"],
+        signalled=("calls", ["_look", 2]),
+    ),
+    Command(
+        "pulse aimoji film",
+        "pulse.app.cli",
+        ["aimoji", "film", "learnt", "-o", "f.gif"],
+        "f.gif",
+        "refused",
+        bad=(["aimoji", "film", "pics", "-o", "f.gif"], "one sentence"),
+        nowhere=["aimoji", "film", "learnt", "-o", "file/f.gif"],
+        long=["aimoji", "film", "learnt", "-o", "f.gif"],
+        signalled=("opens", "fixed.u8"),
     ),
     Command(
         "python -m pulse.run",

@@ -19,10 +19,10 @@ from stylegan.checkpoints.formats import (
 from stylegan.checkpoints.formats.assemble import Network, Reading
 from stylegan.checkpoints.formats.plain_pickle import read_pickle
 from stylegan.checkpoints.formats.source import Source, open_file, printable, shown
-from stylegan.networks import stylegan1, stylegan2
+from stylegan.networks import dcgan, stylegan1, stylegan2
 from stylegan.networks.discriminator import Discriminator
 
-Generator = stylegan1.Generator | stylegan2.Generator
+Generator = stylegan1.Generator | stylegan2.Generator | dcgan.Generator
 Which = Literal["G_ema", "G", "D"]
 
 # What training keeps in its folder.

@@ -89,12 +89,12 @@ def launch(request: Request) -> int:
         with distributed.rank_zero_first():
             options, pictures = _prepare(request, start)
         if distributed.rank() == 0:
-            _tell_of(pictures)
+            tell_of(pictures)
         if request.warm_start_kimg and not state.state_path(request.folder).exists():
             warm = Regression(pictures, options, device)
             ended = train(warm, request.folder / "warm_start", Schedule(kimg=request.warm_start_kimg))
             if ended.signal is not None:
-                return _report(request.folder, pictures, ended)
+                return report(request.folder, pictures, ended)
             start = (warm.G_ema, None)
         task: Gan | Regression
         if request.method == "regression":
@@ -108,7 +108,7 @@ def launch(request: Request) -> int:
         if curves is None:
             curves = find_spec("tensorboard") is not None
         ended = train(task, request.folder, request.schedule, curves, begin_with)
-        return _report(request.folder, pictures, ended)
+        return report(request.folder, pictures, ended)
 
 
 def _check(request: Request) -> None:
@@ -279,7 +279,7 @@ def _absolute(data: str) -> str:
     return data if data == PORTRAITS else os.path.abspath(data)
 
 
-def _tell_of(pictures: Dataset) -> None:
+def tell_of(pictures: Dataset) -> None:
     """Says what the run learns from, and which files it leaves out."""
     labels = f", labels {', '.join(pictures.classes)}" if pictures.classes else ""
     count = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
@@ -297,7 +297,8 @@ def _tell_of(pictures: Dataset) -> None:
         console.warn(f"A generator memorises {count} and draws nothing new; give some hundred.")
 
 
-def _report(folder: Path, pictures: Dataset, ended: Ended) -> int:
+def report(folder: Path, pictures: Dataset, ended: Ended) -> int:
+    """Says how a call of `train` ended; returns its exit code."""
     if distributed.rank() == 0:
         how = "Ended" if ended.signal is None else f"Stopped by {ended.signal.name}"
         skipped = f"; {_files(len(pictures.skipped))} could not be read" if pictures.skipped else ""

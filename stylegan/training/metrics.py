@@ -10,7 +10,7 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from stylegan.networks.stylegan2 import Generator
+from stylegan.checkpoints.loading import Generator
 from stylegan.training.dataset import Dataset
 from stylegan.training.networks import draw
 from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserstein

@@ -126,7 +126,7 @@ def random_noise(generator: Generator, n: int, rng: torch.Generator) -> list[Ten
 
 
 @torch.no_grad()
-def draw(generator: Generator, z: Tensor, c: Tensor, batch: int = 32) -> Tensor:
+def draw(generator: AnyGenerator, z: Tensor, c: Tensor, batch: int = 32) -> Tensor:
     """Images (N, 3, R, R) of uint8, on the CPU, of latents (N, z_dim) and labels (N, c_dim), with constant noise."""
     device = next(generator.parameters()).device
     parts = [

@@ -16,13 +16,13 @@ from torch.overrides import TorchFunctionMode
 from stylegan.checkpoints.errors import CheckpointError
 from stylegan.checkpoints.formats import budget, configs
 from stylegan.checkpoints.formats.source import explain, numel, printable, shown
-from stylegan.networks import stylegan1, stylegan2
+from stylegan.networks import dcgan, stylegan1, stylegan2
 from stylegan.networks.discriminator import Discriminator
 from stylegan.networks.layers import RESAMPLE_TAPS, setup_filter
 
-Network = stylegan1.Generator | stylegan2.Generator | Discriminator
+Network = stylegan1.Generator | stylegan2.Generator | dcgan.Generator | Discriminator
 Shape = tuple[int, ...]
-_NetworkT = TypeVar("_NetworkT", stylegan1.Generator, stylegan2.Generator, Discriminator)
+_NetworkT = TypeVar("_NetworkT", stylegan1.Generator, stylegan2.Generator, dcgan.Generator, Discriminator)
 
 # Buffers that follow from the architecture are not read.
 DERIVED = "resample_filter"

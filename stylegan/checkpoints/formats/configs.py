@@ -117,6 +117,7 @@ RULES: dict[str, Rules] = {
         "mapping_kwargs": _options(_MAPPING),
         "synthesis_kwargs": _options({**_WIDTHS, **_RESAMPLED, "architecture": _ARCHITECTURE}),
     },
+    "dcgan": {"z_dim": _WIDTH, "width": _WIDTH, **_IMAGES},
     "stylegan2-discriminator": {
         **_LABELS,
         **_IMAGES,

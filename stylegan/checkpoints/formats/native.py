@@ -1,7 +1,7 @@
 """Our own format: safetensors, with the architecture as JSON in its metadata.
 
-Metadata: `format` ("pulse-stylegan"), `version` ("1"), `architecture` ("stylegan1", "stylegan2" or
-"stylegan2-discriminator"), `config` (JSON of the constructor's arguments), `name`. Tensors: the network's parameters
+Metadata: `format` ("pulse-stylegan"), `version` ("1"), `architecture` ("stylegan1", "stylegan2", "dcgan"
+or "stylegan2-discriminator"), `config` (JSON of the constructor's arguments), `name`. Tensors: the network's parameters
 and buffers under their names, and `gaussian_fit.mean`, `gaussian_fit.std` where PULSE's fit has been computed.
 """
 
@@ -19,12 +19,12 @@ from stylegan.checkpoints.formats.assemble import DERIVED, Entry, Network, Shape
 from stylegan.checkpoints.formats.source import explain, printable, shown
 from stylegan.common.files import write_tensors
 from stylegan.common.tensors import Shapes, TensorFileError, read_tensors
-from stylegan.networks import stylegan1, stylegan2
+from stylegan.networks import dcgan, stylegan1, stylegan2
 from stylegan.networks.discriminator import Discriminator
 
 _FORMAT = "pulse-stylegan"
 _CLASSES: dict[str, type[Any]] = {
-    cls.architecture: cls for cls in (stylegan1.Generator, stylegan2.Generator, Discriminator)
+    cls.architecture: cls for cls in (stylegan1.Generator, stylegan2.Generator, dcgan.Generator, Discriminator)
 }
 _FIT = ("gaussian_fit.mean", "gaussian_fit.std")
 _MAX_CONFIG = 20_000

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 import stylegan
 from stylegan import CheckpointError, Discriminator
 from stylegan.checkpoints.formats import configs
-from stylegan.networks import stylegan1, stylegan2
+from stylegan.networks import dcgan, stylegan1, stylegan2
 from stylegan.networks.discriminator import DiscriminatorEpilogue
 from stylegan.networks.mapping import MappingNetwork
 
@@ -30,7 +30,7 @@ def _known(rule: configs.Rule) -> set[str]:
     return set(rules)
 
 
-@pytest.mark.parametrize("cls", [stylegan1.Generator, stylegan2.Generator, Discriminator])
+@pytest.mark.parametrize("cls", [stylegan1.Generator, stylegan2.Generator, dcgan.Generator, Discriminator])
 def test_every_argument_has_a_rule(cls: Any) -> None:
     assert set(configs.RULES[cls.architecture]) == _arguments(cls)
 
@@ -70,6 +70,14 @@ def _written(network: Any, path: Path, *keys: str, value: Any) -> Path:
 
 
 BAD: list[Any] = ["abc", True, -1, 0.5, 1e300, 10**30, float("nan"), float("inf"), [], [1] * 1000, {}, None]
+
+
+@pytest.mark.parametrize("value", [*BAD, 12, 10**9], ids=str)
+@pytest.mark.parametrize("key", ["z_dim", "width", "img_resolution", "img_channels"])
+def test_a_dcgan_is_built_of_what_its_file_holds(key: str, value: Any, tmp_path: Path) -> None:
+    path = _written(dcgan.Generator(8, 8, width=2), tmp_path / "n", key, value=value)
+    with pytest.raises(CheckpointError, match=r"cannot be built|its own description asks for|lacks|does not have"):
+        stylegan.load(path)
 
 
 @pytest.mark.parametrize("value", BAD, ids=str)
