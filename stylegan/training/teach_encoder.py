@@ -19,7 +19,7 @@ from stylegan.networks.layers import normalize_2nd_moment
 from stylegan.portraits import COORDINATES
 from stylegan.portraits.encoder import FORMAT, SIDE, Encoder, fitted
 from stylegan.training import pairs, state
-from stylegan.training.muon import Muon
+from stylegan.training.muon import Muon, multiplies_bfloat16
 from stylegan.training.options import EncoderOptions, Schedule
 from stylegan.training.run import train
 
@@ -57,6 +57,7 @@ class Reading:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(options.seed)
             self.encoder = Encoder()
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"encoder": self.encoder}
         self.optimizers: dict[str, torch.optim.Optimizer] = {"encoder": Muon(self.encoder.parameters(), lr=0.0)}
 
@@ -64,7 +65,9 @@ class Reading:
         """One step towards likelier coordinates; the learning rate rises, and falls to 0 in the last step."""
         options = self.options
         rows = torch.randint(self.held_out, len(self.v), (options.batch_size,), generator=rng)
-        mean, log_deviation = self.encoder(made_small(self.seen[rows].float() / 255, rng))
+        small = made_small(self.seen[rows].float() / 255, rng).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16(small.device)):
+            mean, log_deviation = (numbers.float() for numbers in self.encoder(small))
         error = (self.v[rows] - mean).square()
         loss = (log_deviation + 0.5 * error * (-2 * log_deviation).exp()).mean()
         (optimizer,) = self.optimizers.values()
