@@ -31,7 +31,7 @@ def main() -> None:
 
     print(result.describe())
     print(result.verdict())
-    older = result.redraw(age=0.95, smile=0.9)
+    older = result.redraw(age=75, smile=0.9).images[0]
     small = interpolate(torch.cat([result.target, result.downsampled]), scale_factor=8).clamp(0, 1)
     write_picture(arguments.folder / "draw.png", torch.cat([small[0], result.images[0], small[1], older], dim=2))
 

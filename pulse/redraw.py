@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pulse.fit_portrait import NAMES, PEOPLE, to_unit
+from pulse.fit_portrait import NAMES, PEOPLE, to_normal, to_unit
+from pulse.fit_portrait.problem import SWITCHES
+from pulse.operators import downsample
+from pulse.pictures import Colour, parse_colour
 from stylegan import portraits
+from stylegan.portraits.coordinates import check_resolution
+from stylegan.portraits.units import UNITS
+
+_ROWS = {row.name: row for row in portraits.TABLE}
+# Parts whose colour is three coordinates.
+_COLOURED = tuple(name.removesuffix("_red") for name in NAMES if name.endswith("_red"))
 
 
 def describe(latents: Tensor) -> str:
@@ -16,25 +27,83 @@ def describe(latents: Tensor) -> str:
     return portraits.describe(to_unit(latents))[0]
 
 
-def redraw(latents: Tensor, resolution: int, attributes: Mapping[str, float | str]) -> Tensor:
-    """Draws an answer (1, K) again, (3, resolution, resolution); arguments as of `Result.redraw`."""
-    u = portraits.as_characters(to_unit(latents))
-    rows = {row.name: row for row in portraits.TABLE}
-    if any(name in rows and name != "character" for name in attributes) and float(u[0, PEOPLE]) <= 0.5:
-        u[0, PEOPLE:] = _plain_character()
-    for name, given in attributes.items():
-        if name not in NAMES:
+def redraw(facts: Mapping[str, Any], resolution: int, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a result of one drawn answer, with other attributes; arguments as of `Result.redraw`."""
+    check_resolution(resolution)
+    u = to_unit(facts["latents"][0])
+    asked = {k: v for name, given in attributes.items() for k, v in _coordinates(name, given).items()}
+    if attributes and any(name in _ROWS for name in asked):
+        u = portraits.as_characters(u)
+        if float(u[0, PEOPLE]) <= 0.5 and "character" not in asked:
+            u[0, PEOPLE:] = _plain_character()
+    for name, value in asked.items():
+        u[0, NAMES.index(name)] = value
+    v = to_normal(u) if asked else facts["latents"][0]
+    images = portraits.render(to_unit(v), resolution)
+    target = facts["target"]
+    small = downsample(images, size=(target.shape[2], target.shape[3]))
+    error = (small - target).square().mean((1, 2, 3))
+    reached = error <= facts["settings"]["eps"]
+    return {
+        **facts,
+        "images": images,
+        "downsampled": small,
+        "loss": error,
+        "l2": error,
+        "reached": reached,
+        "reached_at": torch.where(reached, 0, -1),
+        "best_at": torch.zeros_like(facts["best_at"]),
+        "latents": v[:, None],
+        "history": {name: error[:, None].clone() for name in facts["history"]},
+        "settings": {
+            **facts["settings"],
+            "resolution": resolution,
+            "redrawn": {**facts["settings"].get("redrawn", {}), **attributes},
+        },
+    }
+
+
+def _coordinates(name: str, given: Any) -> dict[str, float]:
+    """The coordinates that an attribute stands for, with their values from 0 to 1.
+
+    Raises:
+        ValueError: there is no such attribute, or not with that value.
+    """
+    row, unit = _ROWS.get(name), UNITS.get(name)
+    if name in _COLOURED and (name not in NAMES or isinstance(given, (str, tuple, list))):
+        return _own_colour(name, given)
+    if name not in NAMES:
+        raise ValueError(
+            f"A portrait has no attribute {name!r}; give names of stylegan.portraits.COORDINATES or EXTRAS, such as "
+            "age, smile, yaw, glasses or headgear, or a part with a colour, such as skin."
+        )
+    if row is not None and isinstance(given, str) and given in row.names:
+        return {name: row.value(given)}
+    if isinstance(given, bool) and name in SWITCHES:
+        off, _, on = SWITCHES[name]
+        return {name: on if given else off}
+    if isinstance(given, bool) and row is not None and row.kind == "switch":
+        return {name: row.value(row.names[given])}
+    number = isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given)
+    if unit is not None:
+        if not number or not unit.least <= given <= unit.most:
             raise ValueError(
-                f"A portrait has no attribute {name!r}; give names of stylegan.portraits.COORDINATES or EXTRAS, such "
-                "as age, smile, yaw, glasses or headgear."
+                f"The attribute {name} is {given!r}; give {unit.word} from {unit.least:g} to {unit.most:g}."
             )
-        row = rows.get(name)
-        value = row.value(given) if row is not None and isinstance(given, str) and given in row.names else given
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            words = f", or one of {', '.join(row.names)}" if row is not None and row.names else ""
-            raise ValueError(f"The attribute {name} is {given!r}; give a number from 0 to 1{words}.")
-        u[0, NAMES.index(name)] = float(value)
-    return portraits.render(u, resolution)[0]
+        return {name: unit.coordinate(float(given))}
+    if not number or not 0 <= given <= 1:
+        words = f", or one of {', '.join(row.names)}" if row is not None and row.names else ""
+        words = ", or True or False" if name in SWITCHES else words
+        raise ValueError(f"The attribute {name} is {given!r}; give a number from 0 to 1{words}.")
+    return {name: float(given)}
+
+
+def _own_colour(name: str, given: Colour) -> dict[str, float]:
+    colour = parse_colour(given)
+    found = {f"{name}_{channel}": float(c) for channel, c in zip(("red", "green", "blue"), colour, strict=True)}
+    if f"{name}_own" in NAMES:
+        found[f"{name}_own"] = _ROWS[f"{name}_own"].value("own")
+    return found
 
 
 def _plain_character() -> Tensor:

@@ -14,6 +14,9 @@ from torch import Tensor
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# Of a portrait: a number, a name or colour, whether it is there, or the three parts of a colour.
+Attribute = float | str | bool | tuple[float, float, float]
+
 # Spaces whose variable is in standard deviations of the generator's own styles; see
 # `pulse.latents.latent_space`.
 _DEVIATIONS = {"w": 0.1, "w+": 0.1}
@@ -212,28 +215,34 @@ class Result:
 
         return redraw.describe(self._drawn(i))
 
-    def redraw(self, i: int = 0, *, resolution: int | None = None, **attributes: float | str) -> Tensor:
+    def redraw(self, i: int = 0, *, resolution: int | None = None, **attributes: Attribute) -> Result:
         """Draws a drawn answer again, of another size or with other attributes.
 
-            older = result.redraw(0, age=0.9, smile=0.8, yaw=0.7)
-            king = result.redraw(0, resolution=1024, headgear="crown")
+            result.redraw(yaw=20, smile=0.8).to_pil().save("turned.png")
+            result.redraw(age=70).redraw(hair="white", resolution=1024)
+            result.redraw(headgear="crown", skin="green", glasses=True)
 
         Args:
             i: which image.
             resolution: 8 to 1024 px; by default that of the answer.
-            attributes: coordinates of `stylegan.portraits` by name (`COORDINATES`, `EXTRAS`), from 0 to 1, or for
-                switches and choices of `TABLE` also a name such as headgear="crown".
+            attributes: coordinates of `stylegan.portraits` by name (`COORDINATES`, `EXTRAS`). Angles are in degrees:
+                `yaw` from -25 to 25 (positive turns the face to the right of the picture), `pitch` (positive looks
+                down) and `roll` from -11 to 11. `age` is in years, 4 to 80. What is there or not, such as `glasses`,
+                `hat` and `bald`, is True or False; choices of `TABLE` have names, such as headgear="crown". Colours of
+                parts (`skin`, `hair`, `whisker`, `iris`, `cloth`, `hat`, `trim`, `bone`, `ground`) are names or
+                "#rrggbb". All others are numbers from 0 to 1.
 
         Returns:
-            (3, resolution, resolution) in [0, 1].
+            A result of the one image. Its `l2`, `reached` and `verdict` still compare it with the target.
 
         Raises:
             ValueError: in one sentence, for an unknown attribute or value, or an image that was not drawn.
         """
         from pulse import redraw
 
-        latents = self._drawn(i)
-        return redraw.redraw(latents, self.images.shape[-1] if resolution is None else resolution, attributes)
+        self._drawn(i)
+        facts = _facts(self[i])
+        return _result(redraw.redraw(facts, self.images.shape[-1] if resolution is None else resolution, attributes))
 
     def save(self, path: str | os.PathLike[str], text: Mapping[str, str] | None = None) -> None:
         """Writes everything to one safetensors file, whole or not at all; `Result.load` brings it back.

@@ -94,13 +94,17 @@ def _demo_command(typer: Any) -> Any:
     def demo(
         output: Annotated[Path, option("--output", "-o", help="Folder for the results.")] = Path("demo"),
         generator: Annotated[str, option(help="A generator's name or path.")] = "default",
-        steps: Annotated[int, option(help="Steps of the search.")] = 100,
-        starts: Annotated[int, option(help="Starting points for each sprite; the best result is kept.")] = 1,
+        steps: Annotated[int, option(help="Steps of the network's search.")] = 100,
+        starts: Annotated[int, option(help="Starting points of the network's search.")] = 1,
         seed: Annotated[int, option(help="The same seed gives the same faces.")] = 0,
         verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
         overwrite: Annotated[bool, option("--overwrite", help=_OVERWRITE)] = False,
     ) -> int:
-        """Finds faces for sprites of our own and shows them on one sheet."""
+        """Finds faces for sprites of our own and shows them on one sheet.
+
+        For each sprite: a drawn answer, the network's picture, and the person who fits best. With another generator,
+        its pictures alone. A run that was ended goes on when it is started again.
+        """
         from pulse.app.demo import run_demo
 
         return run_demo(output, generator, steps=steps, starts=starts, seed=seed, overwrite=overwrite, verbose=verbose)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from pulse import pictures
 from pulse.batch.plan import (
     Job,
@@ -19,9 +21,8 @@ from pulse.batch.plan import (
     weights_digest,
 )
 from pulse.depixelizer import depixelize
-from pulse.operators import downsample
 from pulse.options import STARTS, DrawnOptions, SearchOptions
-from pulse.pictures.sheet import Beside, SheetRow, rows_of
+from pulse.pictures.sheet import Beside, SheetRow, row_of_picture, rows_of
 from pulse.result import Result
 from stylegan.common import console, ending
 from stylegan.common.files import is_full
@@ -173,7 +174,7 @@ def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, repor
     ):
         report.skipped.append(output)
         if order.keep_rows:
-            _keep(report, first, _row_of_file(job, *found, order, finish, size))
+            _keep(report, first, _row_of_file(job, *found, order, size))
         count.move_to(1)
         return
     pictures.check_replaceable(output, overwrite=order.overwrite, request=wanted.asked)
@@ -257,28 +258,16 @@ def sentence(error: BaseException, source: Path) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _row_of_file(job: Job, image: Any, text: dict[str, str], order: Order, finish: str, resolution: int) -> SheetRow:
+def _row_of_file(job: Job, image: Tensor, text: dict[str, str], order: Order, resolution: int) -> SheetRow:
     notes: list[str] = []
-    kernel = order.options.kernel
     small = pictures.read_target(
         job.source,
         resolution,
         order.target.size,
         framing=order.target.framing,
         background=order.target.background,
-        kernel=kernel,
+        kernel=order.options.kernel,
         notes=notes,
     )
-    h, w = small.shape[-2:]
-    made_small = downsample(image, size=(h, w), kernel="bicubic" if finish == "drawn" else kernel)
-    return SheetRow(
-        console.printable(job.source.name),
-        small[0],
-        image[0],
-        made_small[0],
-        float(text["loss"]),
-        text["reached"] == "true",
-        text.get("verdict", ""),
-        notes,
-        made_by=finish,
-    )
+    row = row_of_picture(console.printable(job.source.name), small, image, text, order.options.kernel)
+    return replace(row, notes=notes)

@@ -2,12 +2,13 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from pulse.operators import downsample
 from pulse.pictures.write import software, to_pil, write_picture
 from pulse.result import Result
 from stylegan.common.console import printable
@@ -82,13 +83,37 @@ def rows_of(result: Result, titles: Sequence[str], notes: Sequence[Sequence[str]
             result.downsampled[i],
             float(result.l2[i]),
             bool(result.reached[i]),
-            result.verdict(i),
+            _shown(result.describe(i) if result.made_by == "drawn" else "", result.verdict(i)),
             () if notes is None else tuple(notes[i]),
             bool(result.one_colour[i]),
             made_by=result.made_by,
         )
         for i, title in enumerate(titles)
     ]
+
+
+def row_of_picture(
+    title: str, target: Tensor, image: Tensor, text: Mapping[str, str], kernel: str = "bicubic"
+) -> SheetRow:
+    """The row of an answer that an earlier run wrote.
+
+    Args:
+        title: what the picture is called.
+        target: (1, C, h, w) in [0, 1].
+        image: the answer, (1, 3, H, W), read from its PNG.
+        text: of the PNG, with at least `loss` and `reached`.
+        kernel: how the search made images small.
+    """
+    made_by = "drawn" if text.get("finish") == "drawn" else "network"
+    small = downsample(image, size=(target.shape[2], target.shape[3]), kernel=kernel)
+    loss, reached = float(text["loss"]), text["reached"] == "true"
+    words = _shown(text.get("shows", ""), text.get("verdict", ""))
+    return SheetRow(title, target[0], image[0], small[0], loss, reached, words, made_by=made_by)
+
+
+def _shown(shows: str, verdict: str) -> str:
+    """What an answer shows, if somebody knows, before what it is worth."""
+    return f"{shows[:1].upper()}{shows[1:]}. {verdict}" if shows else verdict
 
 
 def contact_sheet(

@@ -116,7 +116,11 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
     if drawn:
         asked = {key: result.settings.get(key, value) for key, value in vars(DrawnOptions()).items()}
         options |= {key: value for key, value in asked.items() if value != getattr(DrawnOptions, key)}
-        return f"pulse.draw({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
+        call = f"pulse.draw({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
+        changed = result.settings.get("redrawn")
+        if isinstance(changed, dict) and changed:
+            call += f".redraw({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
+        return call
     arguments = [source, f"generator={Path(generator).name!r}"]
     # Otherwise, if no option is given, it would be drawn.
     arguments += ["finish='network'"] if in_the_box(generator) else []

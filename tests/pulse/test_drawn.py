@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -66,15 +67,34 @@ def test_an_answer_does_not_depend_on_its_neighbours(target: torch.Tensor, answe
 
 def test_it_says_what_it_shows_and_draws_it_again(answer: pulse.Result) -> None:
     assert answer.describe(1).startswith(("a man", "a woman", "a boy", "a girl"))
-    torch.testing.assert_close(answer.redraw(1), answer.images[1])
-    assert answer.redraw(0, resolution=16).shape == (3, 16, 16)
-    turned = answer.redraw(0, yaw=0.95)
-    assert (turned - answer.images[0]).abs().mean() > 0.01
+    torch.testing.assert_close(answer.redraw(1).images[0], answer.images[1])
+    assert answer.redraw(0, resolution=16).images.shape == (1, 3, 16, 16)
+    turned = answer.redraw(0, yaw=20)
+    assert (turned.images - answer.images[:1]).abs().mean() > 0.01
+    torch.testing.assert_close(turned.downsampled, pulse.downsample(turned.images, size=8))
+    assert float(turned.l2[0]) > float(answer.l2[0])
     # A person who is given a crown gets nothing else.
     u = portraits.as_characters(fit_portrait.to_unit(answer.latents[0]))
-    crowned = answer.redraw(0, headgear="crown")
+    crowned = answer.redraw(0, headgear="crown").images[0]
     assert (crowned - answer.images[0])[:, 16:].abs().mean() < (crowned - answer.images[0])[:, :16].abs().mean()
     assert u.shape == (1, 128)
+
+
+def test_attributes_mean_what_they_say(answer: pulse.Result) -> None:
+    def truth(**attributes: Any) -> portraits.Truth:
+        changed = answer.redraw(0, resolution=8, **attributes)
+        return portraits.truth(fit_portrait.to_unit(changed.latents[:, 0]), 8)[0]
+
+    for degrees in (-24.0, -5.0, 0.0, 20.0):
+        assert truth(yaw=degrees).yaw == pytest.approx(degrees, abs=0.1)
+        assert truth(pitch=degrees / 3).pitch == pytest.approx(degrees / 3, abs=0.1)
+    assert truth(age=60).attributes["age"] == pytest.approx(60, abs=0.5)
+    assert (truth(glasses=True).attributes["glasses"], truth(glasses=False).attributes["glasses"]) == (True, False)
+    assert "of about 70" in answer.redraw(0, age=70).describe()
+    assert "glasses" in answer.redraw(0, glasses=True, resolution=8).redraw(smile=0.9).describe()
+    green = answer.redraw(0, skin="#20c040", antennae=True, resolution=32)
+    assert "green" in green.describe()
+    assert green.images[0, 1, 12:24, 12:20].mean() > green.images[0, 0, 12:24, 12:20].mean()
 
 
 @pytest.mark.parametrize(
@@ -82,6 +102,12 @@ def test_it_says_what_it_shows_and_draws_it_again(answer: pulse.Result) -> None:
     [
         ({"colour_of_socks": 0.5}, "no attribute 'colour_of_socks'"),
         ({"smile": 2.0}, "The attribute smile is 2.0; give a number from 0 to 1"),
+        ({"yaw": 40}, "The attribute yaw is 40; give degrees from -25 to 25"),
+        ({"age": 0.9}, "The attribute age is 0.9; give years from 4 to 80"),
+        ({"smile": float("nan")}, "The attribute smile is nan"),
+        ({"skin": "greenish"}, "There is no colour 'greenish'"),
+        ({"trim": 0.5}, "0.5 is not a colour"),
+        ({"glasses": "round"}, "The attribute glasses is 'round'; give a number from 0 to 1, or True or False"),
         ({"headgear": "fez"}, "one of none, open helmet"),
     ],
 )
@@ -99,7 +125,11 @@ def test_the_story_and_the_file_tell_that_it_was_drawn(answer: pulse.Result, tmp
     answer.save(tmp_path / "answer.safetensors")
     again = pulse.Result.load(tmp_path / "answer.safetensors")
     assert again.describe(0) == answer.describe(0)
-    torch.testing.assert_close(again[1].redraw(0), answer.images[1])
+    torch.testing.assert_close(again[1].redraw(0).images[0], answer.images[1])
+    older = again[1].redraw(age=70, glasses=True)
+    assert story(older, 0, "default")["again"].endswith("resolution=32).redraw(age=70, glasses=True)")
+    older.save(tmp_path / "older.safetensors")
+    assert pulse.Result.load(tmp_path / "older.safetensors").describe() == older.describe()
 
 
 def test_fidelity_trades_the_error_for_the_probable(target: torch.Tensor, answer: pulse.Result) -> None:
@@ -116,6 +146,57 @@ def test_a_character_is_found_with_colours_of_its_own() -> None:
     people = pulse.draw(green, kind="people", resolution=32, starts=1, seed=0)
     assert float(found.l2) < 0.6 * float(people.l2)
     assert "green" in found.describe()
+
+
+def test_a_callback_sees_every_step_and_may_end_the_fit(target: torch.Tensor) -> None:
+    seen: list[pulse.SearchState] = []
+
+    def watch(step: int, state: pulse.SearchState) -> bool:
+        seen.append(state)
+        assert step == state.step == state.history["l2"].shape[1] - 1
+        return step == until
+
+    until = -1
+    whole = pulse.draw(target, kind="people", resolution=32, starts=1, seed=3, callback=watch)
+    first, last = seen[0], seen[-1]
+    assert (first.step, last.step, first.steps) == (0, last.steps, last.steps)
+    assert first.images.shape == (2, 3, 64, 64)
+    assert torch.equal(last.images, whole.images)
+    assert (last.history["l2"][:, 0] > last.history["l2"][:, -2]).all()
+    assert torch.equal(last.best.latents, whole.latents)
+    until = 1
+    short = pulse.draw(target, kind="people", resolution=32, starts=1, seed=3, callback=watch)
+    assert not short.interrupted
+    assert short.history["l2"].isnan().tolist() == [[False, False, True, True, False]] * 2
+    assert (short.l2 >= whole.l2).all()
+
+
+def test_ctrl_c_ends_a_fit_with_the_best_so_far(target: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(step: int, state: pulse.SearchState) -> None:
+        if step == 1:
+            raise KeyboardInterrupt
+
+    how: dict[str, Any] = {"kind": "people", "resolution": 32, "starts": 1, "seed": 3}
+    result = pulse.draw(target, **how, callback=pressed)
+    assert result.interrupted
+    assert story(result, 0, "default")["interrupted"] == "true"
+    torch.testing.assert_close(result.downsampled, pulse.downsample(result.images, size=8))
+    # In the last drawing too; the second time it stops at once.
+    real, times = portraits.render, [0]
+
+    def render(u: torch.Tensor, resolution: int) -> torch.Tensor:
+        if resolution == 32 and len(u) == 1:
+            times[0] += 1
+            if times[0] <= presses:
+                raise KeyboardInterrupt
+        return real(u, resolution)
+
+    monkeypatch.setattr(portraits, "render", render)
+    presses = 1
+    assert pulse.draw(target, **how, callback=lambda step, state: step == 0).interrupted
+    presses, times = 2, [0]
+    with pytest.raises(KeyboardInterrupt):
+        pulse.draw(target, **how, callback=lambda step, state: step == 0)
 
 
 def test_depixelize_draws_when_it_is_asked_to(target: torch.Tensor) -> None:
