@@ -27,7 +27,7 @@ def main() -> None:
     target = pulse.downsample(truth, size=16).clamp(0, 1)
     quick = arguments.steps < 10
     kind, starts = ("people", 1) if quick else ("any", 2)
-    result = pulse.draw(target, kind=kind, resolution=128, starts=starts, seed=0)
+    result = pulse.search("default", target, kind=kind, resolution=128, starts=starts, seed=0)
 
     print(result.describe())
     print(result.verdict())
