@@ -170,6 +170,17 @@ COMMANDS = [
         signalled=("opens", "fixed.u8"),
     ),
     Command(
+        "pulse aimoji moods",
+        "pulse.app.cli",
+        ["aimoji", "moods", _G, "named", "-o", "m.png", "--count", "4"],
+        "m.png",
+        "refused",
+        bad=(["aimoji", "moods", _G, "pics", "-o", "m.png"], "one sentence"),
+        nowhere=["aimoji", "moods", _G, "named", "-o", "file/m.png"],
+        long=["aimoji", "moods", _G, "named", "-o", "m.png", "--count", "1024"],
+        signalled=("opens", _G),
+    ),
+    Command(
         "python -m pulse.run",
         "pulse.app.run",
         ["-input_dir", "one", "-output_dir", "o", "-steps", "1"],

@@ -139,6 +139,8 @@ def inputs(tmp_path: Path, generator: bytes) -> Path:
     (tmp_path / "learnt" / "film").mkdir(parents=True)
     (tmp_path / "learnt" / "run.json").write_text('{"method": "dcgan", "options": {"resolution": 8}}')
     (tmp_path / "learnt" / "film" / "fixed.u8").write_bytes(bytes(range(1, 241)) * 64)
+    write_picture(tmp_path / "named" / "1.png", sprites.load("cat")[0])
+    (tmp_path / "named" / "emoji.json").write_text('{"emoji": [{"file": "1.png", "name": "cat", "keywords": []}]}')
     (tmp_path / "pairs32").mkdir()
     pairs = {"z": np.ones((16, 128), np.float32), "pictures": np.zeros((16, 3, 32, 32), np.uint8)}
     np.savez(tmp_path / "pairs32" / "pairs_0_00000.npz", **pairs)

@@ -18,6 +18,7 @@ def aimoji_app(typer: Any) -> Any:
     app.command()(_dataset_command(typer))
     app.command()(_train_command(typer))
     app.command()(_film_command(typer))
+    app.command()(_moods_command(typer))
     return app
 
 
@@ -108,3 +109,39 @@ def _film_command(typer: Any) -> Any:
         return 0
 
     return film
+
+
+def _moods_command(typer: Any) -> Any:
+    option = typer.Option
+
+    def moods(
+        generator: Annotated[str, typer.Argument(help="A generator's name or path.", show_default=False)],
+        data: Annotated[Path, typer.Argument(help="Folder of `pulse aimoji dataset`.", show_default=False)],
+        output: Annotated[Path, option("--output", "-o", help="The sheet, a PNG.")],
+        count: Annotated[int, option(help="How many pictures.", min=1, max=1024)] = 36,
+        seed: Annotated[int, option(help="Seed of the first picture; the others have those that follow.", min=0)] = 0,
+        overwrite: Annotated[bool, option("--overwrite", help="Replace a sheet of this program.")] = False,
+    ) -> int:
+        """Draws a sheet of generated emoji, each with the real one most alike, its name, and a mood."""
+        import stylegan
+        from pulse import pictures
+        from pulse.emoji.moods import MOODS, RealEmoji
+        from pulse.emoji.moods_sheet import sheet
+        from pulse.generators import load_generator
+        from stylegan.common.progress import progress
+
+        pictures.check_folder(output.parent)
+        pictures.check_replaceable(output, overwrite=overwrite)
+        G = load_generator(generator)
+        with progress("Reading emoji", None) as advance:
+            real = RealEmoji(data, on_each=advance)
+        drawn = stylegan.sample(G, range(seed, seed + count))
+        looks = real.looks(drawn)
+        text = {"Software": pictures.software(), "synthetic": "true"}
+        pictures.write_picture(output, sheet(drawn, looks, real), text)
+        console.say(str(output))
+        found = [look.mood for look in looks]
+        console.say(", ".join(f"{found.count(mood)} {mood}" for mood in MOODS))
+        return 0
+
+    return moods
