@@ -1,4 +1,4 @@
-"""Depixelize: a sprite of 16x16 pixels becomes a face of 128x128 that is the sprite when made small again.
+"""Depixelize: the network's search finds a face of 128x128 for a sprite of 16x16, as PULSE does (draw.py draws one).
 
     python examples/depixelize.py out --steps 100
 
@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     target = sprites.load(arguments.sprite)
-    result = pulse.search("default", target, steps=arguments.steps, starts=2, seed=0)
+    result = pulse.search("default", target, finish="network", steps=arguments.steps, starts=2, seed=0)
 
     print(result.verdict())
     small = interpolate(torch.cat([result.target, result.downsampled]), scale_factor=8)

@@ -55,6 +55,9 @@ class Result:
         all_starts: every start of every image as a result of N * starts rows, those of one image together; None unless
             asked for.
         seeds: one for each image, `seed + i` unless given; an image searched alone with its seed is found again.
+
+    Of drawn answers (`made_by`), `latents` (N, 1, K) are numbers of a portrait, `ws` and `noise` are empty, and steps are
+    the stages of the fit; `describe` and `redraw` know what the numbers mean.
     """
 
     images: Tensor

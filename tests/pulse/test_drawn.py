@@ -243,7 +243,10 @@ def test_a_batch_draws_once_and_knows_its_own_answers(target: torch.Tensor, tmp_
     order = Order(
         "default", pulse.SearchOptions(seed=1), TargetOptions(size=8), ("drawn",), DrawnOptions("people", 32), starts=1
     )
-    first = search_pictures(jobs, replace(order, keep_rows=True))
+    shares: list[float] = []
+    first = search_pictures(jobs, replace(order, keep_rows=True), on_share=shares.append)
+    assert len(shares) > 3
+    assert sum(shares) == pytest.approx(1)
     assert (first.failures, first.written) == ([], [jobs[0].output])
     text = read_text(jobs[0].output)
     assert (text["finish"], text["interrupted"]) == ("drawn", "false")

@@ -13,7 +13,7 @@ from PIL import Image
 import pulse
 from pulse.app import sprites
 from pulse.pictures import read_text
-from pulse.pictures.sheet import SheetRow, contact_sheet, rows_of, write_sheet
+from pulse.pictures.sheet import Beside, SheetRow, contact_sheet, rows_of, write_sheet
 
 
 def _row(name: str, reached: bool = True, title: str | None = None) -> SheetRow:
@@ -72,6 +72,19 @@ def test_a_card_grows_by_its_words() -> None:
     remarked = contact_sheet([replace(row, notes=["It looks like a sheet of 24 sprites; cut it first."])], panel=64)
     assert remarked.height > plain.height
     assert contact_sheet([replace(row, verdict="word " * 200)], panel=64).height > remarked.height
+
+
+def test_other_answers_stand_to_the_right() -> None:
+    row = _row("cat")
+    other = Beside(sprites.load("robot")[0], "network", 0.004)
+    plain, wide = (np.asarray(contact_sheet([r], panel=16)) for r in (row, replace(row, beside=[other])))
+    assert wide.shape[1] == plain.shape[1] + 16 + 12
+    # At 16 px a sprite of 16 px is shown as it is.
+    pixels = (other.image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    assert _holds(wide, pixels)
+    assert not _holds(plain, pixels)
+    by_network, drawn = (np.asarray(contact_sheet([replace(row, made_by=who)])) for who in ("network", "drawn"))
+    assert (by_network != drawn).any()
 
 
 def test_without_a_verdict_the_loss_is_told_in_grey_levels() -> None:
