@@ -56,8 +56,8 @@ class Result:
             asked for.
         seeds: one for each image, `seed + i` unless given; an image searched alone with its seed is found again.
 
-    Of drawn answers (`made_by`), `latents` (N, 1, K) are numbers of a portrait, `ws` and `noise` are empty, and steps are
-    the stages of the fit; `describe` and `redraw` know what the numbers mean.
+    Of drawn answers (`made_by`), `latents` (N, 1, K) are numbers of a portrait, whose meaning `describe` and `redraw`
+    know; `ws` and `noise` are empty, and steps are the stages of the fit.
     """
 
     images: Tensor
