@@ -24,6 +24,12 @@ class Glasses:
     glare: Tensor
     tint: Tensor
 
+    def at(self, place: Tensor) -> Glasses:
+        """The glasses at the pixels `place` (N, W) of each portrait alone."""
+        place = place[self.rows]
+        cover, lens, glare = (part.gather(1, place) for part in (self.cover, self.lens, self.glare))
+        return Glasses(self.rows, cover, lens, glare, self.tint)
+
     def over(self, colour: Tensor, few: Blocks | None = None) -> Tensor:
         """Lay the glasses over linear colours: (N, 3, P) of all pixels, or (B, 3, W) of the pixels of some blocks."""
         if not len(self.rows):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylegan.portraits.background import background
 from stylegan.portraits.blocks import pack
-from stylegan.portraits.camera import Frame
+from stylegan.portraits.camera import Frame, pixel_size
 from stylegan.portraits.coordinates import check, check_resolution, decode
 from stylegan.portraits.distance import MATERIALS, evaluate
 from stylegan.portraits.glasses import Glasses, glasses
@@ -20,7 +20,7 @@ from stylegan.portraits.landmarks import frame
 from stylegan.portraits.light import Hit, key_light, shade
 from stylegan.portraits.parts import distinct, select
 from stylegan.portraits.skin import Paint, paint
-from stylegan.portraits.trace import FAR, Traced, approach, at_rays, march, occlusion
+from stylegan.portraits.trace import FAR, Traced, at_rays, jumps, march, occlusion, trace
 
 # Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
 _RAYS = ((16, 3.0), (32, 1.5), (64, 1.25), (128, 1.125), (1024, 1.25))
@@ -121,7 +121,7 @@ class _Surfaces:
 def _scene(u: Tensor, side: int) -> _Scene:
     shape = build(decode(u))
     view = frame(shape)
-    pixel = 2.7 / side * view.zoom
+    pixel = pixel_size(view, side)
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
     thin = (pixel / 2 - _SKIRT).clamp(min=0)
     key = key_light(shape)
@@ -136,8 +136,7 @@ def _draw(u: Tensor, side: int) -> Tensor:
     """Pictures (N, 3, side, side) of a few portraits."""
     scene = _scene(u, side)
     shape, turn = scene.shape, scene.shape.rotation[scene.first]
-    start = approach(scene.bodies, turn, scene.body_view, side, scene.pixel[scene.first] / 2 + _SKIRT)
-    traced = march(scene.bodies, turn, scene.body_view, start, side, scene.thin[scene.first])
+    traced = trace(scene.bodies, turn, scene.body_view, side, _SKIRT, scene.thin[scene.first])
     found = _found(scene, traced, None)
     rays = Traced(scene.each(traced.origin), scene.each(traced.d, 1), scene.each(traced.depth), scene.each(traced.left))
     worn = glasses(shape, rays.origin, rays.d, rays.depth, scene.edge)
@@ -183,19 +182,35 @@ def _colour(scene: _Scene, d: Tensor, found: _Surfaces, ground: Tensor, worn: Gl
 
 def _refine(scene: _Scene, traced: Traced, ground: Tensor, picture: Tensor, worn: Glasses, hidden: Tensor) -> Tensor:
     """The picture (3, N * P) with four rays instead of one where one part of a head hides another."""
-    m, side, pixel = len(traced.depth), scene.side, scene.pixel[scene.first]
-    hit = traced.left < pixel / 2 + _SKIRT
-    depth = traced.depth.view(m, 1, side, side)
-    nearest = -F.max_pool2d(torch.where(hit, -traced.depth, -FAR).view_as(depth), 3, 1, 1)
-    farthest = F.max_pool2d(torch.where(hit, traced.depth, 0).view_as(depth), 3, 1, 1)
-    edges = hit & (farthest - nearest > 5 * pixel.view(m, 1, 1, 1)).flatten(1)
-    start = torch.where(edges, nearest.flatten(1) - 2 * pixel, FAR)
-    turn, thin = scene.shape.rotation[scene.first], scene.thin[scene.first]
-    total = torch.zeros_like(picture)
+    m, side = len(traced.depth), scene.side
+    pixel, thin = scene.pixel[scene.first], scene.thin[scene.first]
+    hit = traced.left < pixel / 2 + _SKIRT + thin
+    edges = hit & jumps(torch.where(hit, traced.depth, FAR), side, 2.5 * pixel)
+    nearest = -F.max_pool2d(torch.where(hit, -traced.depth, -FAR).view(m, 1, side, side), 3, 1, 1)
+    if not bool(edges.any()):
+        return picture
+    # The pixels of edges stand close together, (M, W), as many as the portrait with most of them has.
+    row, column = edges.nonzero().unbind(1)
+    count = edges.sum(1)
+    rank = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+    place = row.new_zeros(m, int(count.max()))
+    place[row, rank] = column
+    real = torch.zeros_like(place, dtype=torch.bool)
+    real[row, rank] = True
+    start = torch.where(real, nearest.flatten(1).gather(1, place) - 2 * pixel, FAR)
+    hidden = hidden.gather(2, place.expand(2, -1, -1))
+    own, real = scene.each(place), scene.each(real)
+    under = ground.view(3, len(own), -1).gather(2, own.expand(3, -1, -1)).flatten(1)
+    worn = worn.at(own)
+    turn = scene.shape.rotation[scene.first]
+    total = torch.zeros_like(under)
     for offset in _ROTATED:
-        again = march(scene.bodies, turn, scene.body_view, start, side, thin, offset)
-        total += _colour(scene, scene.each(again.d, 1), _found(scene, again, hidden), ground, worn)
-    return torch.where(scene.each(edges).view(-1), total / len(_ROTATED), picture)
+        again = march(scene.bodies, turn, scene.body_view, start, side, thin, offset, place)
+        total += _colour(scene, scene.each(again.d, 1), _found(scene, again, hidden), under, worn)
+    picture = picture.clone().view(3, len(own), -1)
+    row, rank = real.nonzero().unbind(1)
+    picture[:, row, own[row, rank]] = total.view(3, len(own), -1)[:, row, rank] / len(_ROTATED)
+    return picture.flatten(1)
 
 
 def _surfaces(solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.blocks import Blocks, pack
-from stylegan.portraits.camera import DISTANCE, Frame, rays
+from stylegan.portraits.camera import DISTANCE, Frame, pixel_size, rays
 from stylegan.portraits.distance import evaluate
 from stylegan.portraits.head import Solid
 from stylegan.portraits.parts import select
@@ -38,6 +38,12 @@ _MIDDLE = _Plan(((16, 12), (8, 6), (4, 6), (2, 4)), ((1, False), (2, True), (3, 
 _LARGE = _Plan(_MIDDLE.coarse, (*_MIDDLE.steps, (10, True)))
 
 
+# Where the depth is foretold by a picture of half the side, most rays arrive at once.
+_FORETOLD = _Plan((), ((1, True), (2, True), (3, True), (4, True), (6, True), (10, True)))
+# From this side on it is.
+_HALVED = 512
+
+
 def _plan(side: int) -> _Plan:
     return _SMALL if side < 96 else _MIDDLE if side < 256 else _LARGE
 
@@ -51,6 +57,37 @@ class Traced:
     d: Tensor
     depth: Tensor
     left: Tensor
+
+
+def trace(solid: Solid, rotation: Tensor, view: Frame, side: int, skirt: float, thin: Tensor) -> Traced:
+    """Trace the rays of pictures; `side` is a multiple of 8.
+
+    Rays that pass a surface by less than half a pixel and `skirt` may show. All surfaces are moved inwards by `thin`
+    (N, 1).
+    """
+    if side < _HALVED or side % 16:
+        start = approach(solid, rotation, view, side, pixel_size(view, side) / 2 + skirt)
+        return march(solid, rotation, view, start, side, thin)
+    half = side // 2
+    margin = pixel_size(view, half) / 2 + skirt
+    start = approach(solid, rotation, view, half, margin)
+    known = march(solid, rotation, view, start, half, thin)
+    depth = torch.where(known.left < margin + thin, known.depth, FAR)
+    uneven = jumps(depth, half, pixel_size(view, half)).float().view(-1, 1, half, half)
+    smooth = _enlarged(1 - F.max_pool2d(uneven, 3, 1, 1).flatten(1), side) > 0
+    foretold = F.interpolate(depth.view(-1, 1, half, half), size=(side, side), mode="bilinear").flatten(1)
+    start = torch.where(smooth & (foretold < FAR), foretold, _enlarged(start, side))
+    return march(solid, rotation, view, start, side, thin, plan=_FORETOLD)
+
+
+def jumps(depth: Tensor, side: int, least: Tensor) -> Tensor:
+    """Where (N, P) depths change by `least` (N, 1) more or less than a slope would have them, row by row or along
+    one."""
+    d = depth.view(-1, side, side)
+    wide = F.pad(d[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    across = (wide[:, 1:-1, 2:] + wide[:, 1:-1, :-2]).sub_(d, alpha=2).abs_()
+    down = (wide[:, 2:, 1:-1] + wide[:, :-2, 1:-1]).sub_(d, alpha=2).abs_()
+    return (torch.maximum(across, down) > least[..., None]).flatten(1)
 
 
 def approach(solid: Solid, rotation: Tensor, view: Frame, side: int, margin: Tensor) -> Tensor:
@@ -88,19 +125,21 @@ def march(
     side: int,
     thin: Tensor,
     offset: tuple[float, float] = (0.0, 0.0),
+    place: Tensor | None = None,
+    plan: _Plan | None = None,
 ) -> Traced:
-    """Trace the rays of a picture, as `camera.rays` has them, from the depths t (N, P) on.
+    """Trace the rays of a picture, as `camera.rays` has them at an `offset` and a `place`, from the depths t (N, P) on.
 
     Rays that start at `FAR` are left out. All surfaces are moved inwards by `thin` (N, 1).
 
     Near a surface the steps are those of the secant method, which grazing rays need.
     """
-    origin, d = rays(rotation, view, side, offset)
+    origin, d = rays(rotation, view, side, offset, place)
     t = t.clone()
     best, left = t.clone(), torch.full_like(t, 9.0)
     todo = t < FAR
     enough = 0.35 * _HALF / side * view.zoom
-    for steps, fine in _plan(side).steps:
+    for steps, fine in (plan or _plan(side)).steps:
         for few in pack(todo).slices():
             _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin[few.owner])
         todo = todo & (left > enough) & (t < FAR)

@@ -15,11 +15,16 @@ from PIL import Image
 from stylegan import portraits
 from stylegan.common.processes import in_processes
 from stylegan.portraits import files
+from stylegan.portraits.camera import rays
+from stylegan.portraits.coordinates import decode
+from stylegan.portraits.head import build
+from stylegan.portraits.landmarks import frame
 from stylegan.portraits.parts import distinct, part
 from stylegan.portraits.smooth import soft_min, soft_min_of_all
+from stylegan.portraits.trace import jumps
 
 # The package's function of that name hides the module.
-render_module = sys.modules["stylegan.portraits.render"]
+trace_module = sys.modules["stylegan.portraits.trace"]
 
 
 def test_results_come_in_the_order_of_the_jobs_and_errors_arrive() -> None:
@@ -80,14 +85,43 @@ def test_portraits_that_differ_in_colour_alone_are_traced_once(monkeypatch: pyte
         u[row, names.index(name)] = 1 - u[row, names.index(name)]
     u[5, names.index("yaw")] = 1 - u[5, names.index("yaw")]
     traced = []
-    march = render_module.march
+    march = trace_module.march
 
     def counted(*args: Any) -> Any:
         traced.append(len(args[3]))
         return march(*args)
 
-    monkeypatch.setattr(render_module, "march", counted)
+    monkeypatch.setattr(trace_module, "march", counted)
     together = portraits.render(u, 24)
     assert traced == [2]
     alone = torch.cat([portraits.render(one[None], 24) for one in u])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+
+
+def test_rays_arrive_where_they_would_without_a_smaller_picture_that_foretells_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    u = portraits.sample(3, torch.Generator().manual_seed(7), "characters")
+    monkeypatch.setattr(trace_module, "_HALVED", 2000)
+    expected = portraits.render(u, 288)
+    monkeypatch.setattr(trace_module, "_HALVED", 1)
+    drawn = portraits.render(u, 288)
+    off = (drawn - expected).abs().amax(1)
+    assert float(off.mean()) < 1e-3
+    assert float((off > 0.02).float().mean()) < 2e-3
+
+
+def test_depths_that_jump_are_told_from_slopes() -> None:
+    depth = torch.arange(6.0).repeat(6, 1)
+    depth[:, 4:] += 3
+    seen = jumps(depth.view(1, -1), 6, torch.tensor([[2.5]])).view(6, 6)
+    assert seen.any(0).tolist() == [False, False, False, True, True, False]
+
+
+def test_chosen_rays_are_those_of_the_whole_picture() -> None:
+    shape = build(decode(portraits.sample(2, torch.Generator().manual_seed(8))))
+    place = torch.tensor([[3, 90], [143, 0]])
+    origin, every = rays(shape.rotation, frame(shape), 12, (0.25, -0.5))
+    chosen_origin, chosen = rays(shape.rotation, frame(shape), 12, (0.25, -0.5), place)
+    torch.testing.assert_close(chosen_origin, origin)
+    torch.testing.assert_close(chosen, every.gather(2, place.expand(3, -1, -1)))
