@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylegan.common.tensors import read_tensors
+from stylegan.common.tensors import Shapes, read_tensors
 
 SIDE = 16
 # What the metadata of a file of weights says.
@@ -70,9 +70,25 @@ def fitted(pictures: Tensor) -> Tensor:
     return F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", antialias=smaller)
 
 
-@cache
-def _in_the_box() -> Encoder:
-    tensors, _ = read_tensors(FILE)
+def load(path: Path | None = None) -> Encoder:
+    """The network in the box, or that of a file that `stylegan teach-encoder` wrote.
+
+    Raises:
+        ValueError: if the file is damaged or holds something else.
+    """
+    path = path or Path(str(resources.files("stylegan") / "weights" / "encoder.safetensors"))
     network = Encoder()
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+
+    def check(shapes: Shapes, metadata: dict[str, str]) -> None:
+        if metadata.get("format") != FORMAT or shapes != expected:
+            raise ValueError(f"{path} holds no encoder; give an encoder.safetensors of `stylegan teach-encoder`.")
+
+    tensors, _ = read_tensors(path, check)
     network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network.eval().requires_grad_(False)
+
+
+@cache
+def _in_the_box() -> Encoder:
+    return load()

@@ -149,6 +149,9 @@ def add_commands(app: Any) -> None:
         pairs: Annotated[Path, argument(help="Folder of `stylegan render-pairs`: characters of 32 px.")],
         output: Annotated[Path, option("--output", "-o", help="Folder of the run; continued if it holds one.")],
         options: EncoderOptions,
+        start: Annotated[
+            str | None, option(help="An encoder.safetensors to begin with, or default for the one in the box.")
+        ] = None,
         minutes: Annotated[
             float | None, option(help="Stop this call after this many minutes.", show_default="no limit")
         ] = None,
@@ -156,4 +159,4 @@ def add_commands(app: Any) -> None:
         """Teaches the network that reads portraits from small pictures; the same command continues a run."""
         from stylegan.training.teach_encoder import teach_encoder
 
-        return teach_encoder(pairs, output, options, minutes)
+        return teach_encoder(pairs, output, options, start, minutes)

@@ -17,7 +17,7 @@ from stylegan.common.console import say
 from stylegan.common.files import write_tensors
 from stylegan.networks.layers import normalize_2nd_moment
 from stylegan.portraits import COORDINATES
-from stylegan.portraits.encoder import FORMAT, SIDE, Encoder, fitted
+from stylegan.portraits.encoder import FORMAT, SIDE, Encoder, fitted, load
 from stylegan.training import pairs, state
 from stylegan.training.muon import Muon, multiplies_bfloat16
 from stylegan.training.options import EncoderOptions, Schedule
@@ -38,6 +38,7 @@ class Reading:
         z: latents (N, 128) of characters.
         pictures: their pictures (N, 3, 32, 32), uint8. The first 1,024, or a sixteenth if that is less, are held out.
         options: of the run.
+        start: a network to begin with, such as the one in the box; None for fresh weights.
 
     Raises:
         ValueError: if the latents are those of people, or the pictures smaller than the targets.
@@ -45,7 +46,7 @@ class Reading:
 
     name = "encoder"
 
-    def __init__(self, z: Tensor, pictures: Tensor, options: EncoderOptions) -> None:
+    def __init__(self, z: Tensor, pictures: Tensor, options: EncoderOptions, start: Encoder | None = None) -> None:
         if pairs.kind_of(z.shape[1]) != "characters":
             raise ValueError("The pairs are of people; render some with --kind characters.")
         if pictures.shape[-1] < max(_SIDES):
@@ -57,6 +58,8 @@ class Reading:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(options.seed)
             self.encoder = Encoder()
+        if start is not None:
+            self.encoder.load_state_dict(start.state_dict())
         self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.modules: dict[str, nn.Module] = {"encoder": self.encoder}
         self.optimizers: dict[str, torch.optim.Optimizer] = {"encoder": Muon(self.encoder.parameters(), lr=0.0)}
@@ -139,13 +142,16 @@ def _nearest(pictures: Tensor, side: int) -> Tensor:
     return F.interpolate(pictures, size=(side, side), mode="nearest-exact")
 
 
-def teach_encoder(folder: Path, output: Path, options: EncoderOptions, minutes: float | None = None) -> int:
+def teach_encoder(
+    folder: Path, output: Path, options: EncoderOptions, start: str | None = None, minutes: float | None = None
+) -> int:
     """Teaches an encoder in a folder, or goes on with the one that the folder holds: `stylegan teach-encoder`.
 
     Args:
         folder: of `pairs.render_shards`: characters of 32 px.
         output: folder of the run, which holds encoder.safetensors.
         options: of the run.
+        start: a file to begin with, or "default" for the network in the box.
         minutes: stop this call after so many.
 
     Returns:
@@ -163,7 +169,8 @@ def teach_encoder(folder: Path, output: Path, options: EncoderOptions, minutes: 
     )
     if not state.state_path(output).exists():
         state.check_new(output, Reading.name)
-    task = Reading(*pairs.read_shards(folder), options)
+    begin = None if start is None else load(None if start == "default" else Path(start))
+    task = Reading(*pairs.read_shards(folder), options, begin)
     ended = train(task, output, schedule)
     how = "Ended" if ended.signal is None else f"Stopped by {ended.signal.name}"
     say(f"{how} after {ended.step} of {options.steps} steps; the same command continues the run")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import stylegan
 from stylegan.cli import main
 from stylegan.common.pixels import to_bytes
 from stylegan.common.tensors import read_tensors
@@ -79,10 +80,21 @@ def test_the_command_writes_weights_as_they_lie_in_the_box_and_goes_on(
     assert "error_people" in told
     tensors, metadata = read_tensors(run / "encoder.safetensors")
     assert metadata == {"format": encoder.FORMAT}
-    encoder.Encoder().load_state_dict({name: value.float() for name, value in tensors.items()})
+    written = encoder.load(run / "encoder.safetensors").state_dict()
+    assert written.keys() == tensors.keys()
     assert {value.dtype for value in tensors.values()} == {torch.float16}
     assert main([*command, "3"]) == 2
     assert "steps=2, not 3" in capsys.readouterr().err
+    # Without a learning rate worth the name, it stays what it begins with.
+    again = ["teach-encoder", str(folder), "-o", str(tmp_path / "again"), "--steps=1", "--learning-rate=1e-9"]
+    assert main([*again, "--batch-size=8", "--start", str(run / "encoder.safetensors")]) == 0
+    begun = encoder.load(tmp_path / "again" / "encoder.safetensors").state_dict()
+    assert all(torch.equal(begun[name], written[name]) for name in written)
+    (tmp_path / "other.safetensors").write_bytes(b"no tensors")
+    assert main([*again, "--start", str(tmp_path / "other.safetensors")]) == 2
+    stylegan.save(stylegan.load(), tmp_path / "generator.safetensors")
+    with pytest.raises(ValueError, match="holds no encoder"):
+        encoder.load(tmp_path / "generator.safetensors")
 
 
 def test_what_cannot_be_read_is_told() -> None:
