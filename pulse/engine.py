@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pulse import fast
+from pulse import methods
 from pulse.best import Best, better, winners
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import device_of, load_generator
 from pulse.latents import Space, latent_space
-from pulse.losses import Losses, LossFunction, loss_name, parse_loss, total_loss, weighted_losses
+from pulse.losses import Losses, LossFunction, loss_name, weighted_losses
 from pulse.operators import Downsampler, Operator
 from pulse.options import SearchOptions, SearchOverrides, given_options, merge_options
 from pulse.result import Result
 from pulse.starts import Given, Init, given_starts, starting_points, with_starts_of
 from pulse.state import Callback, SearchState
-from pulse.walk import Point, walk
 
 if TYPE_CHECKING:
     import os
 
     from typing_extensions import Unpack
 
+    from pulse.fast import Prepared
     from stylegan import Generator
 
 # How many such batches the method "fast" walks together.
@@ -162,10 +162,7 @@ def _search_network(
             if operator is None:
                 small = (target.shape[2], target.shape[3])
                 operator = Downsampler((int(generator.img_resolution),) * 2, small, chosen.kernel)
-            prepared = None
-            if chosen.method == "fast":
-                prepared = fast.prepare(generator, space, operator, labels, bool(more))
-                space = prepared.space
+            space, prepared = methods.prepare(generator, space, operator, labels, bool(more), chosen)
             problem = _Problem(generator, target, space, operator, more, given, chosen, prepared)
             for part in _batches(problem):
                 state = _last_state(partial(_states, problem, part), callback, ended)
@@ -207,31 +204,7 @@ class _Problem:
     more: list[tuple[float, LossFunction]]
     given: list[Given]
     options: SearchOptions
-    prepared: fast.Prepared | None
-
-    def points(self, target: Tensor, latents: Tensor, noise: list[Tensor], space: Space) -> Iterator[Point]:
-        """The walk of some starts, by the method of the options."""
-        options, loss = self.options, parse_loss(self.options.loss_str)
-        walked = {"space": space, "operator": self.operator, "options": options}
-        if self.prepared is None:
-            loss_of = total_loss(loss, self.more, target, options.method, options.eps)
-            return walk(self.G, target, latents, noise, loss=loss_of, **walked)
-
-        def loss_to(targets: Tensor, floor: float) -> LossFunction:
-            return total_loss(loss, self.more, targets, options.method, floor)
-
-        drawn, at_once = not self.given, options.batch_size or _at_once(self.G, target)
-        return fast.walk(
-            self.G,
-            target,
-            latents,
-            noise,
-            loss_to=loss_to,
-            prepared=self.prepared,
-            drawn=drawn,
-            at_once=at_once,
-            **walked,
-        )
+    prepared: Prepared | None
 
 
 @dataclass
@@ -296,7 +269,20 @@ def _states(problem: _Problem, part: _Batch) -> Iterator[SearchState]:
     latents, noise = latents.to(target.device), [x.to(target.device) for x in noise]
     history: dict[str, list[Tensor]] = {"loss": [], "l2": []}
     best: Best | None = None
-    for point in problem.points(target, latents, noise, space):
+    walked = methods.points(
+        G,
+        target,
+        latents,
+        noise,
+        space=space,
+        operator=problem.operator,
+        more=problem.more,
+        options=options,
+        prepared=problem.prepared,
+        drawn=not problem.given,
+        at_once=options.batch_size or _at_once(G, target),
+    )
+    for point in walked:
         best = better(point, best, options.eps)
         for name, value in (("loss", point.loss), ("l2", point.error)):
             history[name].append(value.masked_fill(~point.active, math.nan))
