@@ -95,7 +95,13 @@ def draw(
     reached = error <= options.eps
     history = torch.cat([found.errors, error[:, None]], 1)
     if told is not None:
-        told.tell(told.steps, told.steps, images, small, v, error)
+        try:
+            told.tell(told.steps, told.steps, images, small, v, error)
+        except KeyboardInterrupt:
+            # A callback may raise what came while the picture was drawn.
+            if interrupted:
+                raise
+            interrupted = True
     last = torch.full((len(target),), _STAGES - 1)
     return Result(
         images=images,

@@ -181,6 +181,15 @@ def test_ctrl_c_ends_a_fit_with_the_best_so_far(target: torch.Tensor, monkeypatc
     assert result.interrupted
     assert story(result, 0, "default")["interrupted"] == "true"
     torch.testing.assert_close(result.downsampled, pulse.downsample(result.images, size=8))
+
+    def pressed_late(step: int, state: pulse.SearchState) -> bool:
+        if step == state.steps:
+            raise KeyboardInterrupt
+        return True
+
+    late = pulse.draw(target, **how, callback=pressed_late)
+    assert late.interrupted
+    assert late.images.shape == (2, 3, 32, 32)
     # In the last drawing too; the second time it stops at once.
     real, times = portraits.render, [0]
 
