@@ -67,6 +67,8 @@ def paint(
     albedo, worn = _patches(p, a, colours, at, albedo)
     # What skin mirrors looks the stronger the less it scatters; a camera that exposes for the face evens that out.
     matt = 0.35 + 0.65 * (skin.mean(1, keepdim=True) / 0.35).clamp(max=1)
+    # Lips, eyes and what whiskers cover have no pores.
+    rough = rough * (1 - torch.maximum(torch.maximum(wet, eye), whisk).clamp(max=1))
     gloss = (0.14 + 0.08 * nose + 0.25 * wet - 0.06 * eye - 0.12 * whisk) * matt * (1 + 0.7 * rough)
     hard = p["skin_finish: metal"] + p["skin_finish: stone"] + p["skin_finish: cloth"] + p["skin_finish: fur"]
     soft = (1 - eye.clamp(max=0.7)) * (1 - hard)

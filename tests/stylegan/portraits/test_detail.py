@@ -7,6 +7,9 @@ import torch
 
 from stylegan import portraits
 from stylegan.portraits import detail
+from stylegan.portraits.coordinates import decode
+from stylegan.portraits.head import build
+from stylegan.portraits.skin import paint
 
 # The package's function of that name hides the module.
 render_module = sys.modules["stylegan.portraits.render"]
@@ -65,3 +68,22 @@ def test_edges_within_a_head_are_smoother_for_more_rays(monkeypatch: pytest.Monk
     edges = (one - four).abs().amax(1, keepdim=True).expand_as(one) > 0.02
     assert 0.002 < float(edges.float().mean()) < 0.2
     assert float((four - many)[edges].square().mean()) < 0.7 * float((one - many)[edges].square().mean())
+
+
+def test_lips_have_no_pores_but_cheeks_do() -> None:
+    shape = build(decode(torch.full((1, 64), 0.4)))
+    a = shape.features
+    x = torch.linspace(-0.08, 0.08, 200)[None]
+    heights = {"lip": a.mouth_y - a.gap - 0.5 * a.lip_low, "cheek": a.nose_y}
+    change = {}
+    for name, y in heights.items():
+        across = x + (0.35 if name == "cheek" else 0.0)
+        points = torch.stack([across, y.expand_as(x), torch.full_like(x, 0.8)])
+        light, edge = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.004]])
+        gloss = [
+            paint(shape.p, a, shape.colours, points, light, edge, torch.tensor([[pixel]])).gloss
+            for pixel in (0.002, 0.02)
+        ]
+        change[name] = float((gloss[0] - gloss[1]).abs().max())
+    assert change["lip"] < 1e-3
+    assert change["cheek"] > 0.02
