@@ -131,6 +131,17 @@ COMMANDS = [
         long=["morph", _G, "-o", "m.gif", "--frames", "1000000"],
     ),
     Command(
+        "pulse atlas",
+        "pulse.app.cli",
+        ["atlas", "pics", "-o", "site"],
+        "site/atlas.json",
+        "refused",
+        bad=(["atlas", "bad.pkl", "-o", "site"], "one sentence; of a folder, the other pictures are shown"),
+        nowhere=["atlas", "pics", "-o", "file/site"],
+        long=["atlas", _G, "-o", "site", "--count", "10000"],
+        signalled=("opens", _G),
+    ),
+    Command(
         "pulse aimoji dataset",
         "pulse.app.cli",
         ["aimoji", "dataset", "-o", "o", "--group", "component"],

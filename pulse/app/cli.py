@@ -45,6 +45,7 @@ def _app(given: Sequence[str]) -> Any:
     app.command("morph", short_help="Films a walk through a generator, through portraits, or between results.")(
         _morph_command(typer) if "morph" in given else lambda: None
     )
+    app.command("atlas")(_atlas_command(typer))
     app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
@@ -129,6 +130,12 @@ def _fit_command(typer: Any) -> Any:
         return _fit(generator, output, samples, half, overwrite)
 
     return fit
+
+
+def _atlas_command(typer: Any) -> Any:
+    from pulse.atlas.command import atlas_command
+
+    return atlas_command(typer)
 
 
 def _aimoji_app(typer: Any) -> Any:

@@ -90,6 +90,11 @@ def kept(folder: Path) -> Dataset | None:
         ) from error
 
 
+def files_of(folder: Path) -> list[str]:
+    """The names of the files that the pictures of a run's folder were read from, in their order."""
+    return [str(name) for name in json.loads((folder / "pictures.json").read_text(encoding="utf-8"))["files"]]
+
+
 def take_over(origin: Path, folder: Path) -> Dataset | None:
     """Gives a folder the pictures that another run's folder holds; None where that holds none."""
     if kept(origin) is None:

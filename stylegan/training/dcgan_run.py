@@ -92,7 +92,16 @@ def kimg_of_epochs(epochs: float, pictures: int, batch_size: int) -> float:
     >>> kimg_of_epochs(25, 3145, 128)
     80.0
     """
-    return round(epochs * max(1, round(pictures / batch_size))) * batch_size / 1000
+    return round(epochs * _steps(pictures, batch_size)) * batch_size / 1000
+
+
+def steps_of_epoch(run: Path) -> int:
+    """How many steps an epoch of the run in a folder has."""
+    return _steps(len(_kept(run)), read_options(run).batch_size)
+
+
+def _steps(pictures: int, batch_size: int) -> int:
+    return max(1, round(pictures / batch_size))
 
 
 def snapshot_of(path: Path) -> Path:
