@@ -157,7 +157,8 @@ def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Ge
     """Screens, polishes, and turns switches, at `_COARSE` pixels; then polishes at the target's own size."""
     coarse = problem
     if problem.size > _COARSE:
-        coarse = Problem(downsample(problem.target, size=_COARSE), problem.kind, problem.prior)
+        small = downsample(problem.target, size=_COARSE).clamp(0, 1)
+        coarse = Problem(small, problem.kind, problem.prior)
     solution = _polished(coarse, best, starts, rngs)
     best.keep(1, torch.arange(len(solution.x)), solution.x, solution.error)
     step = 1 + 2 * _STEPS
