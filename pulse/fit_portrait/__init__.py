@@ -47,8 +47,8 @@ _COARSE = 16
 # How often switches are tried; every time but the first only for targets whose error is still more than this. Half
 # of the default `eps` leaves room for what pictures of other sizes differ by.
 _TURNS, _FAR = 2, 1e-3
-# Polishes at the target's own size, each after a correction; the second one needs no Jacobian of its own.
-_REFINED = 2
+# Polishes at the target's own size, each after a correction.
+_REFINED = 3
 # Called as watch(step, steps, v, error), step below steps, with the best points (N, K) so far and their errors (N,);
 # returning True ends the fit.
 Watch = Callable[[int, int, Tensor, Tensor], object]
@@ -210,14 +210,20 @@ def _polished(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torc
 
 def _refined(problem: Problem, best: _Watched) -> None:
     """Polishes the best points at the target's own size, each time after a correction of the targets."""
-    each = torch.arange(len(problem.target))
-    x, jacobian = best.v, None
+    rows = torch.arange(len(problem.target))
+    jacobian = None
     for i in range(_REFINED):
-        problem.correct(x)
-        found = problem.polish(x, each, _STEPS // 2, jacobian=jacobian)
-        x, jacobian = found.x, found.jacobian
-        best.keep(3, each, x, found.error)
+        part = problem.of(rows)
+        part.correct(best.v[rows])
+        found = part.polish(best.v[rows], torch.arange(len(rows)), _STEPS // 2, jacobian=jacobian)
+        problem.evaluations += part.evaluations
+        best.keep(3, rows, found.x, found.error)
         best.tell(_steps() - _REFINED + i)
+        # The second polish goes on with the Jacobian of the first; the last is for those that are still far.
+        jacobian = found.jacobian if i == 0 else None
+        rows = rows if i == 0 else rows[found.error > _FAR]
+        if len(rows) == 0:
+            break
 
 
 def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
