@@ -108,7 +108,7 @@ def _own_colour(name: str, given: Colour) -> dict[str, float]:
 
 def _plain_character() -> Tensor:
     """The extra coordinates (64,) of a character who looks like a person, to which one thing can be added."""
-    values = []
-    for row in portraits.TABLE:
-        values.append(0.75 if row.name == "character" else row.value(row.names[0]) if row.names else 0.5)
-    return torch.tensor(values)
+    # The camera stands where it stands for people.
+    known = {"character": 0.75, "camera_zoom": 0.461}
+    plain = [known.get(row.name, row.value(row.names[0]) if row.names else 0.5) for row in portraits.TABLE]
+    return torch.tensor(plain)

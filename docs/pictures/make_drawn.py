@@ -74,25 +74,35 @@ def strip(folder: Path) -> None:
     _write("strip.png", torch.cat([_sized(target, 128), _sized(shown, 128)]), len(shown) + 1, folder)
 
 
-def _answers(demo: Path, suffix: str) -> Tensor:
-    return torch.cat([_sized(read_picture(demo / f"{name}{suffix}.png"), 128) for name in sprites.names()])
+def _answered(demo: Path) -> list[str]:
+    """The sprites whose three answers are in the folder."""
+    suffixes = ("", ".network", ".people")
+    return [name for name in sprites.names() if all((demo / f"{name}{end}.png").is_file() for end in suffixes)]
+
+
+def _answers(demo: Path, names: list[str], suffix: str) -> Tensor:
+    return torch.cat([_sized(read_picture(demo / f"{name}{suffix}.png"), 128) for name in names])
 
 
 def sprite_pairs(folder: Path, demo: Path) -> None:
-    """Rows of sprites, each above a row of their drawn answers."""
-    inputs, answers = _sized(torch.cat([sprites.load(name) for name in sprites.names()]), 128), _answers(demo, "")
-    rows = zip(inputs.split(9), answers.split(9), strict=True)
-    _write("sprites.png", torch.cat([part for row in rows for part in row]), 9, folder)
+    """Rows of sprites, each above a row of their drawn answers; what does not fill the last row is left out."""
+    names = _answered(demo)
+    columns = min(9, len(names))
+    names = names[: len(names) // columns * columns]
+    inputs, answers = _sized(torch.cat([sprites.load(name) for name in names]), 128), _answers(demo, names, "")
+    rows = zip(inputs.split(columns), answers.split(columns), strict=True)
+    _write("sprites.png", torch.cat([part for row in rows for part in row]), columns, folder)
 
 
 def whole_demo(folder: Path, demo: Path) -> None:
     """For each sprite: itself, the drawn answer, that made small, the network's picture, and a person."""
-    inputs = torch.cat([sprites.load(name) for name in sprites.names()])
-    large = torch.cat([read_picture(demo / f"{name}.png") for name in sprites.names()])
+    names = _answered(demo)
+    inputs = torch.cat([sprites.load(name) for name in names])
+    large = torch.cat([read_picture(demo / f"{name}.png") for name in names])
     small = pulse.downsample(large, size=16)
     columns = [_sized(inputs, 128), _sized(large, 128), _sized(small, 128)]
-    columns += [_answers(demo, suffix) for suffix in (".network", ".people")]
-    _write("demo.png", pulse.downsample(torch.stack(columns, 1).flatten(0, 1), size=96, kernel="area"), 15, folder)
+    columns += [_answers(demo, names, suffix) for suffix in (".network", ".people")]
+    _write("demo.png", pulse.downsample(torch.stack(columns, 1).flatten(0, 1), size=88, kernel="area"), 10, folder)
 
 
 def main() -> None:

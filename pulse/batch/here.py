@@ -247,6 +247,8 @@ def say_found(path: Path, result: Result, i: int, verbose: bool = False) -> None
         fits = "fits, as almost any face would" if bool(result.one_colour[i]) else "fits"
     console.say(f"{path}  loss {float(result.l2[i]):.4g}, {fits}")
     if verbose:
+        if result.made_by == "drawn":
+            console.say(f"  {result.describe(i)}")
         console.say(f"  {result.verdict(i)}")
 
 

@@ -18,6 +18,7 @@ from pulse.pictures import read_text, story
 from stylegan import portraits
 from stylegan.common.pixels import to_pil
 from stylegan.portraits import encoder
+from stylegan.portraits.coordinates import decode
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,7 +76,9 @@ def test_it_says_what_it_shows_and_draws_it_again(answer: pulse.Result) -> None:
     assert float(turned.l2[0]) > float(answer.l2[0])
     # A person who is given a crown gets nothing else.
     u = portraits.as_characters(fit_portrait.to_unit(answer.latents[0]))
-    crowned = answer.redraw(0, headgear="crown").images[0]
+    with_crown = answer.redraw(0, headgear="crown")
+    assert float(decode(fit_portrait.to_unit(with_crown.latents[0]))["zoom"]) == pytest.approx(1, abs=0.01)
+    crowned = with_crown.images[0]
     assert (crowned - answer.images[0])[:, 16:].abs().mean() < (crowned - answer.images[0])[:, :16].abs().mean()
     assert u.shape == (1, 128)
 
