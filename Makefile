@@ -7,9 +7,7 @@ OUT ?= demo
 # Waiting threads sleep, so that a busy neighbour does not slow the tests down many times.
 export OMP_WAIT_POLICY ?= passive
 
-LANDMARKS := /usr/share/dlib/shape_predictor_68_face_landmarks.dat
-
-.PHONY: demo test check lint landmarks docs bench gpu clean help
+.PHONY: demo test check lint debian docs bench gpu clean help
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,7 +15,7 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## find faces for the sprites that come with the project, into OUT (demo/)
 	$(BIN)/python -m pulse demo -o $(OUT) --overwrite
 
-test: lint landmarks  ## lint, types, and all tests
+test: lint debian  ## lint, types, and all tests
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed  ## ruff and mypy
@@ -35,16 +33,21 @@ bench: $(VENV)/.benchmarked  ## print the short form of every benchmark
 gpu: $(VENV)/.installed  ## on a machine with an NVIDIA GPU: build and test the CUDA operations, and write one report
 	$(BIN)/python -m benchmarks.gpu_report --out runs/gpu
 
-# One Debian package: dlib's landmark predictor, with which the landmarks of our portraits are compared. Without
-# the right to install it, the tests that need it are skipped and say so.
-landmarks:
-	@test -e $(LANDMARKS) || { echo "Installing libdlib-data with apt-get, for the tests of landmarks."; \
-		{ apt-get update -qq && apt-get install -y -qq libdlib-data; } >/dev/null 2>&1; } \
-		|| echo "apt-get could not install libdlib-data; the tests that need it are skipped."
+# Debian packages that only tests need: dlib's landmark predictor, a colour font of emoji, and a browser. Without the
+# right to install one, the tests that need it are skipped and say so.
+debian:
+	@$(call needed,libdlib-data,/usr/share/dlib/shape_predictor_68_face_landmarks.dat,landmarks)
+	@$(call needed,fonts-noto-color-emoji,/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf,emoji)
+	@$(call needed,chromium,/usr/bin/chromium,pages)
+
+# Of a package: its name, a file that it has, and what it is for.
+needed = test -e $(2) || { echo "Installing $(1) with apt-get, for the tests of $(3)."; \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(1); } >/dev/null 2>&1; } \
+	|| echo "apt-get could not install $(1); the tests that need it are skipped."
 
 $(VENV)/.installed: setup.py pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli,faces,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli,faces,film,test]"
 	touch $@
 
 $(VENV)/.documented: $(VENV)/.installed

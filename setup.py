@@ -59,7 +59,7 @@ setup(
     package_data={
         "stylegan": ["py.typed", "weights/*.safetensors"],
         "cuda_ops": ["py.typed", "csrc/*/*", "csrc/*/*/*"],
-        "pulse": ["py.typed"],
+        "pulse": ["py.typed", "emoji/names.tsv", "emoji/names.LICENSE", "atlas/page/*"],
     },
     install_requires=[
         "torch>=2.6,<3",
@@ -74,8 +74,10 @@ setup(
         # The commands `pulse` and `stylegan`, and progress bars.
         # Older Typers fail with the Click that pip installs beside them.
         "cli": ["typer>=0.16", "rich>=13"],
-        # Finding faces, for the measurements in benchmarks/.
+        # Finding faces: `pulse align`, and the measurements in benchmarks/.
         "faces": ["dlib-bin>=19.24"],
+        # Films as MP4; GIF, WebP and animated PNG need nothing more.
+        "film": ["av>=14"],
         # Curves of `stylegan train` in TensorBoard.
         "train": ["tensorboard>=2.16"],
         # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.
@@ -85,7 +87,7 @@ setup(
         # What `make docs` runs.
         "docs": ["sphinx>=8", "furo>=2024.8", "myst-nb>=1.1", "sphinx-copybutton>=0.5", "matplotlib>=3.8"],
         # What `make test` runs.
-        "test": ["pytest>=8", "hypothesis>=6.100", "ruff==0.17.5", "mypy==2.4.1"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "ruff==0.17.5", "mypy==2.4.1"],
     },
     entry_points={"console_scripts": ["pulse = pulse.app.cli:main", "stylegan = stylegan.cli:main"]},
 )
