@@ -41,6 +41,7 @@ BENCHMARKS = (
     # Ten sprites come on top of the portraits; a hundred steps for each would take minutes.
     Benchmark("benchmarks.methods", ("--count", "2", "--steps", "15")),
     Benchmark("benchmarks.drawn", ("--count", "1", "--kinds", "people", "--only", "people", "stages")),
+    Benchmark("benchmarks.search", ("--count", "2", "--steps", "15", "--batch", "2")),
     Benchmark("benchmarks.faces", ("--count", "40")),
     Benchmark("benchmarks.tones", ("--count", "40", "--fit", "200", "--test", "200")),
     Benchmark("benchmarks.swd", ("--count", "128", "--cache", f"{OUT}/swd")),

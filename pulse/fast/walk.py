@@ -31,9 +31,7 @@ _ROUND = 10
 # The low resolutions aim at this part of eps, so that the next look lies within it.
 _AIM = 0.8
 # How far the styles of one image move apart, relative to how far they move together.
-_APART = 0.1
-# The learning rate in whitened coordinates, relative to PULSE's on the sphere of all features.
-_RATE = 0.5
+_APART = 0.05
 # A look helps that leaves less than this part of the least error so far. After so many looks in a row that did not
 # help, a row goes on with the whole network.
 _HELPED, _PATIENCE = 0.95, 2
@@ -206,8 +204,7 @@ def _begin(
 def _optimizer(course: _Course, variables: list[Tensor]) -> SphericalOptimizer:
     spherical = [course.radius is not None, *([False] if course.space.vectors > 1 else [])]
     spherical += [True] * len(course.trained)
-    rate = _RATE * course.options.learning_rate
-    return SphericalOptimizer(course.options.opt_name, variables, rate, spherical)
+    return SphericalOptimizer(course.options.opt_name, variables, course.options.learning_rate, spherical)
 
 
 def _empty(course: _Course, variables: list[Tensor]) -> _Look:
