@@ -35,11 +35,14 @@ from pulse.fit_portrait.switches import simplified, with_switches
 from pulse.operators import downsample
 from stylegan import portraits
 from stylegan.portraits import encoder
+from stylegan.portraits.prototypes import dressed
 
 __all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "drawn", "fit", "to_normal", "to_unit"]
 
 # Points drawn around what the network reads, for each target.
-_SCREENED = {"people": 64, "any": 128}
+_SCREENED = {"people": 64, "any": 64}
+# Characters in the target's colours that are drawn beside them: the most promising of `portraits.prototypes`.
+_DRESSED = 12
 # Of each long polish; every second takes a Jacobian anew.
 _STEPS = 4
 # Larger targets are fitted at this side first: that is where most of a face is decided, and pictures cost little.
@@ -241,7 +244,18 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
             v[count // 2 :] = coloured(v[count // 2 :], problem.target[i], rng)
         points.append(v.clamp(-MOST, MOST))
     v = torch.stack(points)
+    if problem.k == ALL:
+        v = torch.cat([v, to_normal(dressed(problem.target, _DRESSED)[0])], 1)
+    count = v.shape[1]
     values = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1)
     cost = (values - problem.flat[:, None]).square().mean(2)
-    least, which = cost.topk(starts, dim=1, largest=False)
+    if problem.k == ALL and starts > 1:
+        # One start of either kind: what is made of parts is nearer at first, what was read often ends nearer.
+        ranked = cost.clone()
+        for part in (ranked[:, :-_DRESSED], ranked[:, -_DRESSED:]):
+            part.scatter_(1, part.argmin(1, keepdim=True), part.amin(1, keepdim=True) - 1)
+        which = ranked.topk(starts, dim=1, largest=False).indices
+        least = cost.gather(1, which)
+    else:
+        least, which = cost.topk(starts, dim=1, largest=False)
     return v[torch.arange(len(rngs))[:, None], which].flatten(0, 1), least.flatten()

@@ -39,3 +39,11 @@ def colour_of(target: Tensor, name: str) -> Tensor:
     s = target.shape[-1]
     rows, columns = (slice(at.start * s // 16, max(at.stop * s // 16, at.start * s // 16 + 1)) for at in _WHERE[name])
     return target[:, rows, columns].mean((1, 2))
+
+
+def odd_colour(target: Tensor) -> Tensor:
+    """The colour (3,) where eyes usually are that is least like the rest of the face's."""
+    s = target.shape[-1]
+    eyes = target[:, 6 * s // 16 : max(9 * s // 16, 1), 3 * s // 16 : 13 * s // 16].flatten(1)
+    off = (eyes - colour_of(target, "skin")[:, None]).square().sum(0)
+    return eyes[:, int(off.argmax())]

@@ -1,17 +1,20 @@
 """Switches and choices of a portrait (glasses, a hat, a crown), which a derivative does not see: each is tried.
 
-The last Jacobian of a polish foretells what every trial would reach, and the most promising are drawn.
+So are leaps: values of continuous coordinates that lie beyond a flat stretch, such as a beard for a clean chin.
+The last Jacobian of a polish foretells what every trial would reach, the most promising are drawn, and the best is kept
+if it clearly helps. Then all are tried again from there, so that a hat may follow upon another head.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from pulse.finish import Solution
-from pulse.fit_portrait.colours import colour_of, coloured
+from pulse.fit_portrait.colours import colour_of, coloured, odd_colour
 from pulse.fit_portrait.problem import (
     ALL,
     CHARACTER,
@@ -20,50 +23,125 @@ from pulse.fit_portrait.problem import (
     PEOPLE,
     SWITCHES,
     Problem,
-    rows_of,
     to_normal,
     to_unit,
 )
 from stylegan import portraits
 
-# Of the ways to turn a switch, the most promising are drawn, and the best polished, if their error before the polish is
-# at most so many times that of the point as it is.
-_FORETOLD, _TRIED, _WORTH_A_POLISH = 6, 2, 2.0
+# Of the trials of a round, so many of the most promising are drawn again, one step on.
+_FORETOLD = 8
+# Of these the best are polished by so many steps where none helps at once.
+_TRIED, _STEPS = 2, 2
+# Damping of the foretold steps, in shares of the Jacobian's mean square: the least, the most, and how it grows with the
+# error. A Jacobian holds the less far, the further off the target is.
+_DAMPING = (0.03, 1.0, 40.0)
+# Rounds of trials, at most. People have few switches.
+_ROUNDS = {"people": 1, "any": 1}
+# What was turned has to lower the cost to this share; what hides a human face, to a smaller one.
+_CLEARLY, _HIDING = 0.95, 0.85
 # At most so many things are taken away from an answer, while the error stays below this many times that with all.
-_REMOVED, _LITTLE = 8, 1.15
+_REMOVED, _LITTLE = 8, 1.1
 # Choices that are looks of the whole, not things that a face wears or has.
 _LOOKS = ("ground_style", "light_style", "body", "head_block", "bald")
-# Of the short polish of what was turned.
-_STEPS = 2
-# A turned switch has to lower the cost to this share: a polish alone lowers it a little.
-_CLEARLY = 0.9
+# What leaves little of a human face to see.
+_MASKS = {
+    "eyewear": ("left patch", "right patch", "mask", "scarf", "shades", "visor"),
+    "eye_style": ("plain", "glowing", "hollow", "dots", "arcs", "hearts"),
+    "headgear": ("visored helmet",),
+    "muzzle": ("yes",),
+    "skin_finish": ("ghost", "stone", "metal", "fur", "cloth"),
+}
+# Leaps of characters: what is set together.
+_LEAPS: tuple[dict[str, float], ...] = (
+    {"beard": 0.95, "sex": 0.9, "age": 0.5},
+    {"beard": 0.95, "beard_length": 0.95, "sex": 0.9, "age": 0.5},
+    {"beard": 0.3},
+    {"moustache": 0.95, "beard": 0.3, "sex": 0.9, "age": 0.5},
+    {"moustache": 0.3, "beard": 0.3},
+    {"head_round": 1.0},
+    {"head_round": 0.4},
+    {"head_width": 0.95},
+    {"head_width": 0.2},
+    {"eye_large": 0.95},
+    {"eye_large": 0.95, "eye_open": 0.95},
+    {"eye_large": 0.4, "eye_open": 0.5},
+    {"eye_spacing": 0.95},
+    {"mouth_width": 0.95, "lip_colour": 0.95},
+    {"mouth_width": 0.95, "mouth_open": 0.95, "smile": 0.9},
+    {"mouth_width": 0.9, "mouth_open": 0.95, "smile": 0.3},
+    {"mouth_width": 0.5, "mouth_open": 0.4},
+    {"smile": 0.95},
+    {"smile": 0.1},
+    {"lip_colour": 0.95},
+    {"hair_length": 0.05},
+    {"hair_length": 0.4},
+    {"hair_length": 0.95},
+    {"hair_fringe": 0.95, "hair_length": 0.4},
+    {"outline": 0.95},
+    {"outline": 0.3},
+    {"brow_size": 0.9, "brow_thickness": 0.9},
+    {"brow_size": 0.05},
+    {"nose_size": 0.05},
+    {"nose_size": 0.95},
+    {"hat_shape": 0.05},
+    {"hat_shape": 0.95},
+    {"headgear_size": 0.05},
+    {"headgear_size": 0.95},
+)
+# Leaps from where a coordinate is, in deviations.
+_STRIDES = {"camera_zoom": 0.7, "camera_lift": 0.7, "yaw": 0.7}
 
 
 def with_switches(problem: Problem, best: Solution) -> Solution:
-    """The best points, or what became of them with a switch turned and a short polish, where that is better."""
-    trials, rows = [], []
-    for i, x in enumerate(best.x):
-        changed = _alternatives(x, problem.target[i])
-        values = problem.draw(changed)
-        steps, left = _foretold(problem, best.jacobian[i], values, i)
-        promising = left.topk(min(_FORETOLD, len(left)), largest=False).indices
-        moved = (changed[promising] + steps[promising]).clamp(-MOST, MOST)
-        error = (problem.draw(moved) - problem.flat[i]).square().mean(1)
-        near = (error < _WORTH_A_POLISH * best.error[i]).nonzero()[:, 0]
-        kept = near[error[near].argsort()[:_TRIED]]
-        trials.append(moved[kept])
-        rows += [i] * len(kept)
-    if not rows:
-        return best
-    owner = torch.tensor(rows)
-    tried = problem.polish(torch.cat(trials), owner, _STEPS)
-    candidates = rows_of(best, torch.arange(len(best.x)))
-    for row, i in enumerate(rows):
-        if tried.cost[row] < _CLEARLY * candidates.cost[i]:
-            for name, value in vars(tried).items():
-                if isinstance(value, Tensor):
-                    getattr(candidates, name)[i] = value[row]
-    return candidates
+    """The best points, or what became of them with switches turned, where that is better."""
+    x, value, cost = best.x.clone(), best.value.clone(), best.cost.clone()
+    active = list(range(len(x)))
+    for _ in range(_ROUNDS["people" if problem.k == PEOPLE else "any"]):
+        trials = {i: _alternatives(x[i], problem.target[i]) for i in active}
+        values = problem.draw(torch.cat([points for points, _ in trials.values()])).split(
+            [len(points) for points, _ in trials.values()]
+        )
+        moved = []
+        for (i, (points, shares)), seen in zip(trials.items(), values, strict=True):
+            steps, left = _foretold(problem, best.jacobian[i], seen, i)
+            few = (left / shares).topk(min(_FORETOLD, len(left)), largest=False).indices
+            moved.append(((points[few] + steps[few]).clamp(-MOST, MOST), shares[few]))
+        values = problem.draw(torch.cat([points for points, _ in moved])).split([len(points) for points, _ in moved])
+        helped: list[int] = []
+        others: list[tuple[int, Tensor, Tensor]] = []
+        for i, (points, shares), seen in zip(active, moved, values, strict=True):
+            found = (seen - problem.flat[i]).square().mean(1) + problem.prior * points.square().mean(1)
+            order = (found / shares).argsort()
+            one = int(order[0])
+            if found[one] < shares[one] * cost[i]:
+                x[i], value[i], cost[i] = points[one], seen[one], found[one]
+                helped.append(i)
+            else:
+                others.append((i, points[order[:_TRIED]], shares[order[:_TRIED]]))
+        helped += _polished(problem, others, x, value, cost)
+        active = sorted(helped)
+        if not active:
+            break
+    error = (value - problem.flat).square().mean(1)
+    return replace(best, x=x, value=value, error=error, cost=cost)
+
+
+def _polished(
+    problem: Problem, trials: list[tuple[int, Tensor, Tensor]], x: Tensor, value: Tensor, cost: Tensor
+) -> list[int]:
+    """Polishes trials (target, points, shares) a little, puts what clearly helps into `x`, `value` and `cost`, and says
+    which targets these were."""
+    if not trials:
+        return []
+    owner = torch.cat([torch.full((len(points),), i) for i, points, _ in trials])
+    shares = torch.cat([shares for _, _, shares in trials])
+    found = problem.polish(torch.cat([points for _, points, _ in trials]), owner, _STEPS)
+    helped = []
+    for row, i in enumerate(owner.tolist()):
+        if found.cost[row] < (1.0 if i in helped else shares[row]) * cost[i]:
+            x[i], value[i], cost[i] = found.x[row], found.value[row], found.cost[row]
+            helped.append(i)
+    return list(set(helped))
 
 
 def simplified(problem: Problem, best: Solution) -> Solution:
@@ -111,42 +189,80 @@ def _foretold(problem: Problem, jacobian: Tensor, values: Tensor, i: int) -> tup
     """One damped step (M, K) of each point from its `values` along the Jacobian, and the error (M,) it would leave."""
     p = values.shape[1]
     normal = jacobian.T @ jacobian / p
-    normal += (problem.prior / problem.k + 0.03 * normal.diagonal().mean() + 1e-9) * torch.eye(len(normal))
+    error = (values - problem.flat[i]).square().mean(1).min()
+    damping = (_DAMPING[0] + _DAMPING[2] * error).clamp(max=_DAMPING[1])
+    normal += (problem.prior / problem.k + damping * normal.diagonal().mean() + 1e-9) * torch.eye(len(normal))
     steps = -torch.linalg.solve(normal, jacobian.T @ (values - problem.flat[i]).T / p).T.clamp(-1, 1)
     return steps, (values + steps @ jacobian.T - problem.flat[i]).square().mean(1)
 
 
-def _alternatives(x: Tensor, target: Tensor) -> Tensor:
-    """(M, K), the point x (K,) with one switch or choice turned, each to each of its other values."""
-    changed = []
+def _alternatives(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The point x (K,) with one switch or choice turned, or one leap taken: (M, K); and (M,) to which share of the
+    cost each has to come."""
+    changed: list[dict[str, float]] = []
+    shares: list[float] = []
 
-    def turned(**values: float) -> None:
-        v = x.clone()
-        for name, u in values.items():
-            v[NAMES.index(name)] = float(to_normal(torch.tensor(u)))
-        changed.append(v)
+    def turned(share: float = _CLEARLY, **values: float) -> None:
+        changed.append(values)
+        shares.append(share)
 
     u = to_unit(x)
     for name, (off, bound, on) in SWITCHES.items():
-        turned(**{name: off if float(u[NAMES.index(name)]) > bound else on})
+        turned(0.9, **{name: off if float(u[NAMES.index(name)]) > bound else on})
     # Sex and age change much at once, and a derivative is small at their ends.
     turned(sex=0.85 if float(u[NAMES.index("sex")]) < 0.5 else 0.15)
     if len(x) == PEOPLE:
         turned(hat=0.95, hair_length=0.3)
-        return torch.stack(changed)
-    if float(u[CHARACTER]) <= 0.5:
-        v = x.clone()
-        v[CHARACTER] = 0.7
-        changed.append(coloured(v[None], target, torch.Generator().manual_seed(0))[0])
-        return torch.stack(changed)
-    red, green, blue = (float(c) for c in colour_of(target, "hat").clamp(0.02, 0.98))
-    hat = {"hat_own": 0.75, "hat_red": red, "hat_green": green, "hat_blue": blue}
+    elif float(u[CHARACTER]) <= 0.5:
+        point = x.clone()
+        point[CHARACTER] = 0.7
+        point = coloured(point[None], target, torch.Generator().manual_seed(0))[0]
+        points, others = _points(x, changed), torch.tensor([*shares, 0.9])
+        return torch.cat([points, point[None]]), others
+    else:
+        _turn_all(u, target, turned)
+    return _points(x, changed), torch.tensor(shares)
+
+
+def _turn_all(u: Tensor, target: Tensor, turned: Callable[..., None]) -> None:
+    """Calls `turned` with all other values of the switches and choices of a character, and with all leaps."""
+    hat, trim, whisker = (_own(name, colour_of(target, name)) for name in ("hat", "trim", "whisker"))
+    iris = _own("iris", odd_colour(target))
     for row in portraits.TABLE[1:]:
         if row.kind == "continuous":
             continue
         now = int(torch.bucketize(u[NAMES.index(row.name)], torch.tensor(row.bounds)))
         for i, name in enumerate(row.names):
-            if i != now:
-                more = hat if row.name == "headgear" and name != "none" else {}
-                turned(**{row.name: row.value(name)}, **more)
-    return torch.stack(changed)
+            if i == now:
+                continue
+            more = hat if row.name == "headgear" and name != "none" else {}
+            if row.name == "eyewear" and name in ("mask", "scarf", "visor"):
+                more = trim
+            if row.name == "eye_style" and name in ("plain", "glowing", "hearts"):
+                more = iris
+            share = _HIDING if name in _MASKS.get(row.name, ()) else _CLEARLY
+            turned(share, **{row.name: row.value(name)}, **more)
+    for leap in _LEAPS:
+        turned(**leap, **(whisker if max(leap.get("beard", 0), leap.get("moustache", 0)) > 0.5 else {}))
+    turned(eye_large=0.95, **iris)
+    turned(**trim)
+    for name, stride in _STRIDES.items():
+        now_at = u[NAMES.index(name)]
+        for way in (-stride, stride):
+            turned(**{name: float(to_unit(to_normal(now_at) + way))})
+
+
+def _own(name: str, colour: Tensor) -> dict[str, float]:
+    """The coordinates that give a part a colour (3,) of its own."""
+    red, green, blue = (float(c) for c in colour.clamp(0.02, 0.98))
+    values = {f"{name}_red": red, f"{name}_green": green, f"{name}_blue": blue}
+    return {f"{name}_own": 0.75, **values} if f"{name}_own" in NAMES else values
+
+
+def _points(x: Tensor, changed: list[dict[str, float]]) -> Tensor:
+    """(M, K), the point x (K,) with other values in the unit cube."""
+    points = x.repeat(len(changed), 1)
+    for point, values in zip(points, changed, strict=True):
+        for name, value in values.items():
+            point[NAMES.index(name)] = float(to_normal(torch.tensor(value)))
+    return points

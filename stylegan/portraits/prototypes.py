@@ -1,0 +1,255 @@
+"""Characters put together from parts, in the colours that suit a small picture: where a fit of portraits may begin.
+
+A picture of a character is nearly a sum of its colours, each times a mask: the share of every pixel that shows skin,
+hair, a hat and so on, with the light that falls there. With the masks in hand the best colours for a target are a
+linear least-squares problem of ten unknowns, which takes microseconds, where drawing takes ten milliseconds. What is
+changed about the top of a head, its eyes, its mouth and its body hardly overlaps, so that the changes of the masks add
+up. A few hundred masks thus stand for a million characters, which are compared part by part.
+
+    python -m stylegan.portraits.prototypes
+
+draws the masks anew, for `stylegan/weights/prototypes.safetensors`, after the renderer or its vocabulary has changed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylegan.common.files import whole_file
+from stylegan.common.tensors import read_tensors
+from stylegan.portraits.characters import EXTRAS, TABLE
+from stylegan.portraits.coordinates import COORDINATES, decode
+from stylegan.portraits.head import build
+from stylegan.portraits.landmarks import frame
+from stylegan.portraits.render import render
+from stylegan.portraits.variants import GROUPS, SHAPES, USUAL, Change
+
+NAMES = (*COORDINATES, *EXTRAS)
+# Parts with a colour of their own, as the coordinates call them.
+PARTS = ("skin", "hair", "hat", "cloth", "ground", "second", "trim", "bone", "whisker", "iris")
+_CHANNELS = ("red", "green", "blue")
+# Masks are drawn at `_DRAWN` pixels and kept at `_SIDE`, of a square of half side `_HALF` around (0, `_MIDDLE`) in the
+# plane of the picture, in decimetres.
+_DRAWN, _SIDE, _HALF, _MIDDLE = 64, 40, 1.9, 0.1
+# Masks are kept in steps of one in so many.
+_LEVELS = 32
+# sRGB of a part while its mask is drawn.
+_BRIGHT = 0.6
+# Targets are compared at so many pixels.
+_SMALL = 16
+# Colours are drawn towards grey a little, so that parts that hardly show get none that is strange.
+_RIDGE = 0.3
+# How much further a human face may be than one with a mask, tusks or hearts for eyes.
+_ODD = 1.08
+# Half sides of pictures, and how high and how far aside their middles are, that are tried.
+_ZOOMS, _LIFTS, _SHIFTS = (0.95, 1.1, 1.3, 1.55), (-0.3, -0.12, 0.06, 0.24, 0.42), (0.0,)
+# Of shapes and cameras, so many are tried with all parts for each target.
+_PROMISING = 12
+_ROWS = {row.name: row for row in TABLE}
+
+
+@dataclass(frozen=True)
+class Masks:
+    """For each of S shapes: `base` (S, 11, 40, 40), masks of `PARTS` and last what no colour changes, such as teeth;
+    and by group `changes` (S, V, 11, 40, 40) of its variants, the first of which changes nothing."""
+
+    base: Tensor
+    changes: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class _Best:
+    """What was chosen for each of M pairs of a target and a camera: `masks` (M, 11, 256), `error` (M,), colours
+    (M, 10, 3) and, by group, the number (M,) of the variant."""
+
+    masks: Tensor
+    error: Tensor
+    colour: Tensor
+    chosen: dict[str, Tensor]
+
+
+def point(*changes: Change) -> Tensor:
+    """Coordinates (128,) of a character with these changes, later ones over earlier ones."""
+    u = torch.full((len(NAMES),), 0.5)
+    for name, value in {k: v for change in (USUAL, *changes) for k, v in change.items()}.items():
+        u[NAMES.index(name)] = _ROWS[name].value(value) if isinstance(value, str) else value
+    return u
+
+
+@cache
+def masks() -> Masks:
+    """Those in the box."""
+    path = Path(str(resources.files("stylegan") / "weights" / "prototypes.safetensors"))
+    packed = read_tensors(path)[0]["masks"].numpy().tobytes()
+    levels = torch.frombuffer(bytearray(zlib.decompress(packed)), dtype=torch.int8)
+    whole = levels.view(len(SHAPES), -1, len(PARTS) + 1, _SIDE, _SIDE).float() / _LEVELS
+    groups = whole[:, 1:].split([len(variants) for variants in GROUPS.values()], 1)
+    return Masks(whole[:, 0], dict(zip(GROUPS, groups, strict=True)))
+
+
+def dressed(pictures: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The characters that are expected to come nearest to small pictures.
+
+    Args:
+        pictures: (N, 3, h, w) in [0, 1].
+        count: how many for each, at most 12, of different shapes or cameras.
+
+    Returns:
+        u (N, count, 128), the nearest first, and the mean squared errors (N, count) that are expected of them.
+    """
+    small = F.interpolate(pictures, size=(_SMALL, _SMALL), mode="area").flatten(2)
+    n = len(small)
+    views = [(s, z, y, x) for s in range(len(SHAPES)) for z in _ZOOMS for y in _LIFTS for x in _SHIFTS]
+    seen = [_reduced(masks(), *view) for view in views]
+    first = []
+    for base, changes in seen:
+        best = _none(small, base.expand(n, -1, -1))
+        for group in ("top", "body"):
+            best = _with(best, small, group, changes[group].expand(n, -1, -1, -1))
+        first.append(best)
+    errors = torch.stack([best.error for best in first], 1)
+    promising = errors.topk(_PROMISING, dim=1, largest=False).indices
+    found = []
+    for rank in range(_PROMISING):
+        which = promising[:, rank].tolist()
+        picked = [(first[w], i) for i, w in enumerate(which)]
+        best = _Best(
+            masks=torch.stack([one.masks[i] for one, i in picked]),
+            error=torch.stack([one.error[i] for one, i in picked]),
+            colour=torch.stack([one.colour[i] for one, i in picked]),
+            chosen={group: torch.stack([one.chosen[group][i] for one, i in picked]) for group in GROUPS},
+        )
+        for group in ("eyes", "mouth", "top", "eyes"):
+            best = _with(best, small, group, torch.stack([seen[w][1][group] for w in which]))
+        found.append(best)
+    errors = torch.stack([best.error for best in found], 1)
+    least, order = errors.topk(count, dim=1, largest=False)
+    u = torch.stack([_point(found[r], i, views[int(promising[i, r])]) for i in range(n) for r in order[i].tolist()])
+    return u.view(n, count, -1), least
+
+
+def _reduced(box: Masks, shape: int, half: float, lift: float, shift: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Base (11, 256) and changes (V, 11, 256) of a shape, as a camera sees them."""
+    pixels = torch.arange(2 * _SMALL) + 0.5
+    matrices = []
+    for middle in (_MIDDLE - lift, shift):
+        # Rows of the picture go down, heights go up.
+        at = (middle + half * (pixels / _SMALL - 1)) / _HALF
+        index = ((at + 1) * _SIDE / 2 - 0.5).clamp(0, _SIDE - 1)
+        weight = (1 - (index[:, None] - torch.arange(_SIDE)).abs()).clamp(min=0)
+        matrices.append(weight.view(_SMALL, 2, _SIDE).mean(1))
+    down, across = matrices
+
+    def small(x: Tensor) -> Tensor:
+        return (down @ (x @ across.T)).flatten(-2)
+
+    return small(box.base[shape]), {group: small(change[shape]) for group, change in box.changes.items()}
+
+
+def _weight(change: Change) -> float:
+    """What errors of a variant are multiplied by: an odd thing has to come clearly nearer than a human face."""
+    odd = any(change.get(name, "none") not in ("none", "human") for name in ("eye_style", "eyewear", "teeth"))
+    return _ODD if odd or "muzzle" in change else 1.0
+
+
+def _none(small: Tensor, base: Tensor) -> _Best:
+    zero = torch.zeros(len(small), dtype=torch.int64)
+    colour, error = _coloured(small, base[:, None])
+    return _Best(base, error[:, 0], colour[:, 0], dict.fromkeys(GROUPS, zero))
+
+
+def _with(best: _Best, small: Tensor, group: str, changes: Tensor) -> _Best:
+    """The best of the variants of a group, whose `changes` are (M, V, 11, 256)."""
+    rows = torch.arange(len(small))
+    bare = best.masks - changes[rows, best.chosen[group]]
+    tried = bare[:, None] + changes
+    colour, error = _coloured(small, tried)
+    one = (error * torch.tensor([_weight(change) for change in GROUPS[group]])).argmin(1)
+    return _Best(tried[rows, one], error[rows, one], colour[rows, one], {**best.chosen, group: one})
+
+
+def _coloured(small: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """The best colours (M, V, 10, 3) for targets (M, 3, 256) of masks (M, V, 11, 256), and the errors (M, V)."""
+    parts = seen[:, :, :-1]
+    goal = small[:, None] - seen[:, :, -1:]
+    normal = parts @ parts.transpose(2, 3) + _RIDGE * torch.eye(len(PARTS))
+    pull = parts @ goal.transpose(2, 3) + _RIDGE * 0.5
+    colour = torch.linalg.solve(normal, pull)
+    # Colours end at black and white. Projected coordinate descent from the free solution settles in a few rounds.
+    colour = colour.clamp(0, 1)
+    for _ in range(3):
+        for k in range(len(PARTS)):
+            rest = (normal[:, :, k, :, None] * colour).sum(2) - normal[:, :, k, k, None] * colour[:, :, k]
+            colour[:, :, k] = ((pull[:, :, k] - rest) / normal[:, :, k, k, None]).clamp(0, 1)
+    error = (colour.transpose(2, 3) @ parts - goal).square().mean((2, 3))
+    return colour, error
+
+
+def _point(best: _Best, i: int, view: tuple[int, float, float, float]) -> Tensor:
+    """The coordinates (128,) of what was chosen in row i."""
+    shape, half, lift, shift = view
+    variants = [GROUPS[group][int(best.chosen[group][i])] for group in GROUPS]
+    u = point(SHAPES[shape], *variants)
+    for k, part in enumerate(PARTS):
+        for c, channel in enumerate(_CHANNELS):
+            u[NAMES.index(f"{part}_{channel}")] = best.colour[i, k, c].clamp(0.01, 0.99)
+    p = decode(u[None])
+    seen = frame(build(p))
+    # How the frame of `landmarks` depends on these three, turned round.
+    scale = float(seen.axes[0, 0].norm() / seen.zoom[0, 0])
+    zoom = half / scale - 0.22 * float(p["tall"])
+    u[NAMES.index("camera_zoom")] = (-0.32 + max(0.1024 + 2.12 * (zoom - 0.74), 0.0) ** 0.5) / 1.06
+    u[NAMES.index("camera_lift")] = 0.5 + (lift - float(seen.centre[0, 1])) / scale / 0.7
+    u[NAMES.index("camera_shift")] = 0.5 + (shift - float(seen.centre[0, 0])) / scale / 0.36
+    return u.clamp(0.01, 0.99)
+
+
+def _drawn(u: Tensor) -> Tensor:
+    """Masks (N, 11, 40, 40) of characters u (N, 128)."""
+    out = torch.zeros(len(u), len(PARTS) + 1, _DRAWN, _DRAWN)
+    slots: list[str | None] = [*PARTS, None]
+    for i in range(0, len(slots), 3):
+        seen = u.clone()
+        for part in PARTS:
+            for channel in _CHANNELS:
+                seen[:, NAMES.index(f"{part}_{channel}")] = 0
+        three = slots[i : i + 3]
+        for slot, channel in zip(three, _CHANNELS, strict=False):
+            if slot is not None:
+                seen[:, NAMES.index(f"{slot}_{channel}")] = _BRIGHT
+        out[:, i : i + len(three)] = render(seen, _DRAWN)[:, : len(three)]
+    out[:, :-1] = (out[:, :-1] - out[:, -1:]) / _BRIGHT
+    view = frame(build(decode(u)))
+    s = ((torch.arange(_SIDE) + 0.5) * (2 / _SIDE) - 1) * _HALF
+    y, x = torch.meshgrid(_MIDDLE - s, s, indexing="ij")
+    flat = torch.stack([x.flatten(), y.flatten()], 1)
+    at = (flat - view.centre[:, None]) @ torch.linalg.inv(view.axes)
+    return F.grid_sample(out, at.view(len(u), _SIDE, _SIDE, 2), padding_mode="border", align_corners=False)
+
+
+def main() -> None:
+    """Draw the masks and write the file."""
+    whole = []
+    for shape in SHAPES:
+        base = _drawn(point(shape)[None])
+        variants = torch.stack([point(shape, change) for group in GROUPS.values() for change in group])
+        whole.append(torch.cat([base, torch.cat([_drawn(part) for part in variants.split(32)]) - base]))
+    levels = (torch.stack(whole) * _LEVELS).round().clamp(-127, 127).to(torch.int8)
+    packed = zlib.compress(levels.numpy().tobytes(), 9)
+    path = Path(str(resources.files("stylegan") / "weights" / "prototypes.safetensors"))
+    with whole_file(path) as file:
+        save_file({"masks": torch.frombuffer(bytearray(packed), dtype=torch.uint8)}, file)
+    print(f"{path}: {path.stat().st_size} bytes, {levels.shape[0] * levels.shape[1]} masks")
+
+
+if __name__ == "__main__":
+    main()
