@@ -87,7 +87,7 @@ def _answers(demo: Path, names: list[str], suffix: str) -> Tensor:
 def sprite_pairs(folder: Path, demo: Path) -> None:
     """Rows of sprites, each above a row of their drawn answers; what does not fill the last row is left out."""
     names = _answered(demo)
-    columns = min(9, len(names))
+    columns = 9 if len(names) >= 18 else 6
     names = names[: len(names) // columns * columns]
     inputs, answers = _sized(torch.cat([sprites.load(name) for name in names]), 128), _answers(demo, names, "")
     rows = zip(inputs.split(columns), answers.split(columns), strict=True)
