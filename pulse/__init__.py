@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pulse.losses import LossFunction
     from pulse.operators import Blur, Downsampler, Grey, Mask, Operator, Stack, check_adjoint, downsample
     from pulse.options import SearchOptions, SearchOverrides
+    from pulse.pictures.native import true_pixels
+    from pulse.pixel_grid import TruePixels
     from pulse.result import Result
     from pulse.starts import Init
     from pulse.state import Callback, SearchState
@@ -48,6 +50,7 @@ __all__ = [
     "SearchState",
     "Space",
     "Stack",
+    "TruePixels",
     "align",
     "check_adjoint",
     "depixelize",
@@ -60,6 +63,7 @@ __all__ = [
     "operators",
     "search",
     "sphere",
+    "true_pixels",
 ]
 
 # Imported when they are first asked for. The command `pulse` has to settle how threads wait and how it ends before
@@ -82,6 +86,7 @@ _MODULES = {
     "SearchState": "pulse.state",
     "Space": "pulse.latents",
     "Stack": "pulse.operators",
+    "TruePixels": "pulse.pixel_grid",
     "align": "pulse.faces",
     "check_adjoint": "pulse.operators",
     "depixelize": "pulse.depixelizer",
@@ -94,6 +99,7 @@ _MODULES = {
     "operators": "pulse.operators",
     "search": "pulse.engine",
     "sphere": "pulse.sphere",
+    "true_pixels": "pulse.pictures.native",
 }
 
 

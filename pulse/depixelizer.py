@@ -23,6 +23,7 @@ def depixelize(
     size: int = 16,
     framing: str = "pad",
     background: pictures.Colour = pictures.BACKGROUND,
+    grid: str | int = "auto",
     notes: list[str] | None = None,
     callback: Callback | None = None,
     options: SearchOptions | None = None,
@@ -48,6 +49,8 @@ def depixelize(
         framing: how a picture is made square: "pad", "crop" or "stretch"; see
             `pulse.pictures.fit_target`.
         background: the colour under transparent pixels: a name, "#rrggbb", or three numbers from 0 to 1.
+        grid: "auto" reads an enlarged sprite at its native size (`pulse.true_pixels`); "off" takes every picture as it
+            is; a number is how many true pixels the longer side has.
         notes: a list that gets a sentence for each surprise in the picture, for example that it looks like a sheet of
             many sprites. Without a list they become warnings.
         callback: as for `pulse.search`.
@@ -76,6 +79,7 @@ def depixelize(
         framing=framing,
         background=background,
         kernel=chosen.kernel,
+        grid=grid,
         notes=found,
     )
     if notes is None:

@@ -44,6 +44,7 @@ def draw(
     size: int = 16,
     framing: str = "pad",
     background: pictures.Colour = pictures.BACKGROUND,
+    grid: str | int = "auto",
     notes: list[str] | None = None,
     callback: Callback | None = None,
 ) -> Result:
@@ -61,7 +62,7 @@ def draw(
         starts: how many points are polished for each target; more take longer and miss less.
         seed: of the first target, counted on for the others; random if not given.
         eps: mean squared error at which an answer counts as reached.
-        size, framing, background, notes: of a picture, as of `pulse.depixelize`; targets are taken as they are.
+        size, framing, background, grid, notes: of a picture, as of `pulse.depixelize`; targets are taken as they are.
         callback: called as callback(step, state) at every step with a `SearchState`; returning True ends the fit.
 
     Returns:
@@ -77,7 +78,7 @@ def draw(
     asked = DrawnOptions(kind, resolution, fidelity)
     # Checked by the one list of options.
     options = SearchOptions(starts=starts, seed=seed, eps=eps)
-    target = _target(picture, size, framing, background, notes)
+    target = _target(picture, size, framing, background, grid, notes)
     if resolution < target.shape[-1]:
         raise ValueError(
             f"The resolution is {resolution} and the target has {target.shape[-1]} pixels; give a resolution of at "
@@ -191,14 +192,16 @@ def _prior(fidelity: float) -> float:
     return 10 ** (-2 - 3 * float(fidelity))
 
 
-def _target(picture: Any, size: int, framing: str, background: Any, notes: list[str] | None) -> Tensor:
+def _target(picture: Any, size: int, framing: str, background: Any, grid: str | int, notes: list[str] | None) -> Tensor:
     if isinstance(picture, Tensor) and picture.ndim == 4 and picture.is_floating_point():
         target = picture.detach().cpu().float()
         if len(target) == 0 or target.shape[1] != 3 or not bool(((target >= 0) & (target <= 1)).all()):
             raise ValueError(f"The target is {tuple(picture.shape)}; give floats (N, 3, s, s) in [0, 1].")
     else:
         found: list[str] = []
-        target = pictures.read_target(picture, 1024, size, framing=framing, background=background, notes=found)
+        target = pictures.read_target(
+            picture, 1024, size, framing=framing, background=background, grid=grid, notes=found
+        )
         if notes is None:
             for note in found:
                 warnings.warn(f"About the picture: {note}", stacklevel=3)

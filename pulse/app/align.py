@@ -37,7 +37,7 @@ def _align(images: Sequence[Path], output: Path, size: int, predictor: Path | No
     from pulse import pictures
     from pulse.batch.here import Report, sentence
     from pulse.batch.plan import plan
-    from pulse.faces.align import check_size
+    from pulse.faces.alignment import check_size
     from pulse.faces.detect import predictor_path
     from stylegan.common.files import is_full
     from stylegan.common.progress import progress

@@ -191,6 +191,7 @@ def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, repor
         size=order.target.size,
         framing=order.target.framing,
         background=order.target.background,
+        grid=order.target.grid,
         notes=notes,
         callback=count,
         **how,
@@ -207,6 +208,7 @@ def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, repor
         size=str(order.target.size),
         framing=order.target.framing,
         background=order.target.background,
+        grid=order.target.grid,
         **wanted.text(),
     )
     pictures.write_picture(output, result.images[0], text)
@@ -268,6 +270,7 @@ def _row_of_file(job: Job, image: Tensor, text: dict[str, str], order: Order, re
         order.target.size,
         framing=order.target.framing,
         background=order.target.background,
+        grid=order.target.grid,
         kernel=order.options.kernel,
         notes=notes,
     )

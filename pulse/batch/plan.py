@@ -34,6 +34,13 @@ class TargetOptions:
     background: str = field(
         default=pictures.BACKGROUND, metadata={"help": "colour under transparent pixels, a name or #rrggbb"}
     )
+    grid: str = field(
+        default="auto",
+        metadata={"help": "true pixels of an enlarged sprite's longer side; auto finds them, off takes all as it is"},
+    )
+
+    def __post_init__(self) -> None:
+        pictures.parse_grid(self.grid)
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,14 @@ def read_target(
     framing: str = FRAMING,
     background: Colour = BACKGROUND,
     kernel: str = "bicubic",
+    grid: str | int = "auto",
     notes: list[str] | None = None,
 ) -> Tensor:
     """Reads a picture as the target of a search, floats (1, 3, s, s) in [0, 1].
 
     Args:
-        source, background: as for `pulse.pictures.open_picture`.
+        source, background, grid: as for `pulse.pictures.open_picture`. An enlarged sprite is read at its native size,
+            and a note says so, unless the grid is "off".
         resolution, size, framing, kernel: as for `fit_target`.
         notes: gets a plain sentence for each thing about the picture that its owner may not expect.
 
@@ -39,7 +41,7 @@ def read_target(
     check_framing(resolution, size, framing)
     # "nearest" picks single pixels, so the file must not be reduced.
     largest = None if kernel == "nearest" else _HEADROOM[framing] * size
-    picture = open_picture(source, background, largest=largest)
+    picture = open_picture(source, background, largest=largest, grid=grid)
     if notes is not None:
         notes.extend(picture.notes)
     name = source if isinstance(source, (str, Path)) else "The picture"

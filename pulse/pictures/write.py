@@ -110,6 +110,8 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
     for key in ("framing", "background"):
         if key in more:
             options[key] = more[key]
+    if more.get("grid", "auto") != "auto":
+        options["grid"] = more["grid"]
     if "size" in more:
         options["size"] = int(more["size"])
     source = repr(more.get("source", "the picture"))
