@@ -82,12 +82,19 @@ setup(
         "train": ["tensorboard>=2.16"],
         # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.
         "interop": ["deepinv>=0.5"],
-        # Plots of the benchmarks.
-        "benchmarks": ["matplotlib>=3.8"],
+        # Plots of the benchmarks, and pictures that are no pixel art.
+        "benchmarks": ["matplotlib>=3.8", "scikit-image>=0.22"],
         # What `make docs` runs.
         "docs": ["sphinx>=8", "furo>=2024.8", "myst-nb>=1.1", "sphinx-copybutton>=0.5", "matplotlib>=3.8"],
         # What `make test` runs.
-        "test": ["pytest>=8", "hypothesis>=6.100", "playwright>=1.50", "ruff==0.17.5", "mypy==2.4.1"],
+        "test": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "playwright>=1.50",
+            "scikit-image>=0.22",
+            "ruff==0.17.5",
+            "mypy==2.4.1",
+        ],
     },
     entry_points={"console_scripts": ["pulse = pulse.app.cli:main", "stylegan = stylegan.cli:main"]},
 )
