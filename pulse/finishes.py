@@ -63,10 +63,10 @@ def choose_finish(
 
 
 def in_the_box(generator: Any) -> bool:
-    """Whether `generator`, a network, a name or a path, came with this package."""
+    """Whether `generator`, a network, a name or a path, came with this package and learnt from its portraits."""
     from stylegan.checkpoints import zoo
 
-    boxed = [model for model in zoo.MODELS if model.url is None]
+    boxed = [model for model in zoo.MODELS if model.portraits]
     if isinstance(generator, str) and any(generator == model.name for model in boxed):
         return True
     path = generator if isinstance(generator, (str, os.PathLike)) else getattr(generator, "source", None)

@@ -20,6 +20,7 @@ class Model:
         licence: of the weights.
         url: where it is fetched from; None for what is in the box.
         file: in the package, for what is in the box.
+        portraits: whether it learnt from `stylegan.portraits`, so that these can draw what it is asked for.
         sha256: of the file, 64 hexadecimal digits; what is fetched must have it. None where it is not known; then the
             first fetch is believed, and later ones must be the same file.
     """
@@ -30,6 +31,7 @@ class Model:
     licence: str
     url: str | None = None
     file: str = ""
+    portraits: bool = False
     sha256: str | None = None
 
     def here(self) -> Path | None:
@@ -52,8 +54,9 @@ def _official(file: str, resolution: int, megabytes: int) -> Model:
 # checksum of theirs is known for certain, so none is pinned.
 _TRANSFER = "transfer-learning-source-nets/"
 MODELS = (
-    Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
-    Model("portraits128", 128, 4, "Apache-2.0", file="portraits128.safetensors"),
+    Model("default", 128, 4, "Apache-2.0", file="portraits128.safetensors", portraits=True),
+    Model("portraits128", 128, 4, "Apache-2.0", file="portraits128.safetensors", portraits=True),
+    Model("aimoji", 64, 7, "Apache-2.0", file="aimoji64.safetensors"),
     _official("ffhq.pkl", 1024, 381),
     _official("metfaces.pkl", 1024, 381),
     _official("afhqcat.pkl", 512, 364),

@@ -108,7 +108,7 @@ def test_the_box_is_known_by_name_by_file_and_as_a_network(tmp_path: Path) -> No
     # Another file of that name, and its network, are not from the box.
     stylegan.save(G, tmp_path / "default.safetensors")
     other = stylegan.load(tmp_path / "default.safetensors")
-    assert not any(map(in_the_box, (tmp_path / "default.safetensors", other, "ffhq", "\0", 3, None)))
+    assert not any(map(in_the_box, (tmp_path / "default.safetensors", other, "ffhq", "aimoji", "\0", 3, None)))
     assert choose_finish(None, G) == "drawn"
     assert choose_finish(None, other) == "network"
 

@@ -19,7 +19,7 @@ OFFICIAL = {"ffhq", "metfaces", "afhqcat", "afhqdog", "afhqwild", "brecahad", "c
 def test_official_files_have_names() -> None:
     names = zoo.list_models()
     assert len(set(names)) == len(names)
-    assert OFFICIAL | {"default", "ffhq-res256-mirror-paper256-noaug"} <= set(names)
+    assert OFFICIAL | {"default", "aimoji", "ffhq-res256-mirror-paper256-noaug"} <= set(names)
     for model in zoo.MODELS:
         assert model.licence
         assert model.megabytes > 0

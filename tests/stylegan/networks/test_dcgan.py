@@ -77,3 +77,15 @@ def test_a_file_brings_it_back(tmp_path: Path) -> None:
 def test_a_size_that_cannot_be_is_refused(resolution: int) -> None:
     with pytest.raises(ValueError, match=f"the resolution is {resolution}, not a power of two from 8 upwards"):
         Generator(img_resolution=resolution)
+
+
+def test_the_emoji_in_the_box_are_coloured_things_on_white() -> None:
+    G = stylegan.load("aimoji")
+    images = stylegan.sample(G, range(32), 1)
+    assert images.shape == (32, 3, 64, 64)
+    border = torch.cat([images[:, :, :2].flatten(2), images[:, :, -2:].flatten(2)], 2)
+    assert border.mean() > 0.9
+    assert images[:, :, 20:44, 20:44].mean() < 0.8
+    # No two are alike.
+    distances = torch.cdist(images.flatten(1), images.flatten(1)) + 1e3 * torch.eye(32)
+    assert distances.min() > 5
