@@ -35,7 +35,7 @@ def ours(picture: np.ndarray) -> Size | None:
 
 
 def _proper_pixel_art(picture: np.ndarray) -> Size | None:
-    made = importlib.import_module("proper_pixel_art.pixelate").pixelate(Image.fromarray(picture), num_colors=16)
+    made = importlib.import_module("proper_pixel_art").pixelate(Image.fromarray(picture)).image
     return made.size
 
 
@@ -78,11 +78,12 @@ def main() -> None:
     right = {name: dict.fromkeys(CATEGORIES, 0) for name, _ in finders()}
     total = dict.fromkeys(CATEGORIES, 0)
     seconds = dict.fromkeys(right, 0.0)
+    raised: dict[str, list[str]] = {name: [] for name in right}
     for case in cases(arguments.cases, np.random.default_rng(arguments.seed)):
         total[case.category] += 1
         for name, find in finders():
             began = time.process_time()
-            size = _answer(find, case.picture)
+            size = _answer(find, case.picture, raised[name])
             seconds[name] += time.process_time() - began
             exact = size == (case.sprite.shape[1], case.sprite.shape[0])
             right[name][case.category] += exact
@@ -94,6 +95,9 @@ def main() -> None:
         print(f"{category:16s}" + "".join(f"{right[name][category]:>14d} of {total[category]:2d}" for name in right))
     print(f"{'all':16s}" + "".join(f"{sum(each.values()) / count:>20.1%}" for each in right.values()))
     print(f"{'CPU s each':16s}" + "".join(f"{seconds[name] / count:>20.3f}" for name in right))
+    for name, errors in raised.items():
+        if errors:
+            print(f"{name} raised {len(errors)} errors, counted as wrong; the first: {errors[0]}")
     wrong = [
         (name, size)
         for name, picture in others(arguments.others, np.random.default_rng(arguments.seed + 1))
@@ -104,14 +108,16 @@ def main() -> None:
         print(f"  {name}: {size[0]}x{size[1]}")
 
 
-def _answer(find: Finder, picture: np.ndarray) -> Size | None:
-    # Other libraries print, and raise what they like.
+def _answer(find: Finder, picture: np.ndarray, raised: list[str]) -> Size | None:
+    """What a library finds; what another one than ours raises is kept, since it may be our call that is wrong."""
+    # Other libraries print.
     try:
         with redirect_stdout(io.StringIO()):
             return find(picture)
-    except Exception:
+    except Exception as error:
         if find is ours:
             raise
+        raised.append(f"{type(error).__name__}: {error}")
         return None
 
 
