@@ -188,12 +188,9 @@ def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, repor
     result = depixelize(
         job.source,
         finish=finish,
-        size=order.target.size,
-        framing=order.target.framing,
-        background=order.target.background,
-        grid=order.target.grid,
         notes=notes,
         callback=count,
+        **vars(order.target),
         **how,
     )
     if order.save_results:
@@ -205,10 +202,7 @@ def _search_one(job: Job, order: Order, finish: str, G: Any, weights: str, repor
         order.generator,
         notes=notes,
         source=console.printable(job.source.name),
-        size=str(order.target.size),
-        framing=order.target.framing,
-        background=order.target.background,
-        grid=order.target.grid,
+        **{name: str(value) for name, value in vars(order.target).items()},
         **wanted.text(),
     )
     pictures.write_picture(output, result.images[0], text)
@@ -264,15 +258,6 @@ def sentence(error: BaseException, source: Path) -> str:
 
 def _row_of_file(job: Job, image: Tensor, text: dict[str, str], order: Order, resolution: int) -> SheetRow:
     notes: list[str] = []
-    small = pictures.read_target(
-        job.source,
-        resolution,
-        order.target.size,
-        framing=order.target.framing,
-        background=order.target.background,
-        grid=order.target.grid,
-        kernel=order.options.kernel,
-        notes=notes,
-    )
+    small = pictures.read_target(job.source, resolution, kernel=order.options.kernel, notes=notes, **vars(order.target))
     row = row_of_picture(console.printable(job.source.name), small, image, text, order.options.kernel)
     return replace(row, notes=notes)

@@ -29,16 +29,20 @@ DERIVED = "resample_filter"
 _LONGEST_FILTER = 32
 
 
-class Record(Protocol):
-    """A tensor that is still in a file."""
+class Described(Protocol):
+    """What is known of a tensor before it is read."""
 
     @property
     def shape(self) -> Shape:
-        """Its shape in the file."""
+        """Its shape."""
 
     @property
     def floating(self) -> bool:
         """Whether its numbers are floating-point numbers."""
+
+
+class Record(Described, Protocol):
+    """A tensor that is still in a file."""
 
     def read(self) -> Tensor:
         """Fetch it."""
@@ -64,6 +68,11 @@ class Entry:
         """The shape after turning; ValueError where the file's has too few or too many dimensions."""
         shape = tuple(self.record.shape)
         return shape if self.turn is None else self.turn.shape(shape)
+
+    @property
+    def floating(self) -> bool:
+        """Whether its numbers are floating-point numbers."""
+        return self.record.floating
 
     def read(self) -> Tensor:
         """The tensor of the network: float32, contiguous."""
@@ -156,14 +165,14 @@ def shapes(network: Network) -> dict[str, Shape]:
 
 
 def compare(
-    path: Path, wanted: Mapping[str, Shape], entries: Mapping[str, Entry], optional: Iterable[str] = ()
+    path: Path, wanted: Mapping[str, Shape], entries: Mapping[str, Described], optional: Iterable[str] = ()
 ) -> None:
     """Raise CheckpointError unless a file's tensors are those that its description asks for; reads none of them.
 
     Args:
         path: the file, for the sentences.
         wanted: the `shapes` of the network.
-        entries: the tensors of the file by name.
+        entries: the tensors of the file by name, or what is known of them.
         optional: names that may be missing, as long as they are small.
     """
     missing = wanted.keys() - entries.keys()
@@ -184,7 +193,7 @@ def compare(
                 f"{shown(path)} holds {name} of shape {shape}, but its own description asks for {wanted[name]}; the"
                 " file is damaged."
             )
-        if not entry.record.floating:
+        if not entry.floating:
             raise CheckpointError(f"{shown(path)} holds {name} in a type other than float16 to float64; convert it.")
     if 4 * sum(numel(wanted[name]) for name in missing) > budget.MADE_UP:
         raise CheckpointError(

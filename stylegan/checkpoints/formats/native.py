@@ -65,9 +65,6 @@ class _Claim:
     shape: Shape
     floating: bool = True
 
-    def read(self) -> Tensor:
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -133,7 +130,7 @@ def _lay_out(path: Path, held: Shapes, metadata: dict[str, str]) -> Network:
     fit = {name: held[name] for name in _FIT if name in held}
     if fit and not isinstance(network, Discriminator) and fit != dict.fromkeys(_FIT, (network.w_dim,)):
         raise CheckpointError(f"{shown(path)} holds a gaussian fit of another length than {network.w_dim}.")
-    claims = {name: Entry(_Claim(shape)) for name, shape in held.items() if name not in fit}
+    claims = {name: _Claim(shape) for name, shape in held.items() if name not in fit}
     compare(path, shapes(network), claims)
     return network
 
