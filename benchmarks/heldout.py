@@ -19,7 +19,7 @@ from stylegan import portraits
 from stylegan.common.grid import grid
 from stylegan.common.png import write_png
 
-# Training draws its portraits from seeds 0 to 99 of `stylegan.training.pairs`; this one is not among them.
+# One of `stylegan.portraits.held_out.SEEDS`, which training refuses.
 HELD_OUT_SEED = 20_201_123
 
 

@@ -27,7 +27,7 @@ PART = 256
 # The number of z that says whether it is a character.
 _SWITCH = len(portraits.COORDINATES)
 HALVES = ("people", "others")
-# Neither training (small seeds) nor benchmarks.heldout uses these seeds.
+# Of `stylegan.portraits.held_out.SEEDS`, which training refuses; benchmarks.heldout has another.
 SEEDS = {"portraits": 20_180_430, "other portraits": 20_180_431, "samples": 20_180_432}
 
 

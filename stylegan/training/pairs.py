@@ -21,6 +21,7 @@ from stylegan.common.files import check_room, whole_file
 from stylegan.common.pixels import to_bytes
 from stylegan.common.processes import in_processes
 from stylegan.networks.layers import normalize_2nd_moment
+from stylegan.portraits.held_out import check_seed
 from stylegan.training.dataset import Dataset
 
 SHARD = 512
@@ -86,14 +87,17 @@ def render_shards(
             `if __name__ == "__main__"`.
 
     Raises:
-        ValueError: if the kind is unknown, or the folder holds files of another kind or resolution, or damaged ones.
+        ValueError: if the kind is unknown, the portraits are kept from training (`stylegan.portraits.held_out`), or the
+            folder holds files of another kind or resolution, or damaged ones.
         DiskFullError: if there is no room for the files.
     """
     z_dim = z_dim_of(kind)
+    shards = range(-(-count // SHARD))
+    for i in shards:
+        check_seed(_seed(seed, i))
     folder.mkdir(parents=True, exist_ok=True)
     for path in _paths(folder):
         _check_shard(path, z_dim, resolution)
-    shards = range(-(-count // SHARD))
     missing = [i for i in shards if not _path(folder, seed, i).exists()]
     check_room(folder, len(missing) * SHARD * 3 * resolution**2, f"{len(missing) * SHARD} portraits")
     jobs = ((part.numpy(), resolution) for i in missing for part in _latents(seed, i, z_dim).split(_PART))
@@ -116,8 +120,12 @@ def _paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("pairs_*.npz"))
 
 
+def _seed(seed: int, shard: int) -> int:
+    return seed * 1_000_003 + shard
+
+
 def _latents(seed: int, shard: int, z_dim: int) -> Tensor:
-    return torch.randn(SHARD, z_dim, generator=torch.Generator().manual_seed(seed * 1_000_003 + shard))
+    return torch.randn(SHARD, z_dim, generator=torch.Generator().manual_seed(_seed(seed, shard)))
 
 
 def _render_part(job: tuple[NDArray[np.float32], int]) -> NDArray[np.uint8]:
