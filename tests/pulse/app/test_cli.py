@@ -18,7 +18,7 @@ import pulse
 import stylegan
 from pulse import depixelizer
 from pulse.app import cli, sprites
-from pulse.batch import here
+from pulse.batch import one
 from pulse.pictures import read_picture, read_text, to_pil, write_picture
 from stylegan.common import files
 
@@ -342,7 +342,7 @@ def test_ctrl_c_writes_the_best_so_far(tmp_path: Path, folder: Path, run: Run, m
 
         return depixelizer.depixelize(*arguments, callback=pressed, **options)
 
-    monkeypatch.setattr(here, "depixelize", interrupted)
+    monkeypatch.setattr(one, "depixelize", interrupted)
     code, _, err = run(folder, "-o", tmp_path / "out")
     assert code == 130
     assert err == ["1 are done; not begun: knight.png.", "Interrupted: what was found so far is written."]

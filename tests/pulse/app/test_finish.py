@@ -11,7 +11,7 @@ from PIL import Image
 
 from pulse import depixelizer, fit_portrait
 from pulse.app import cli, sprites
-from pulse.batch import here
+from pulse.batch import one
 from pulse.pictures import read_text, write_picture
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -100,7 +100,7 @@ def test_a_signal_leaves_the_best_drawn_answer(tmp_path: Path, run: Run, monkeyp
 
         return depixelizer.depixelize(*arguments, callback=pressed, **options)
 
-    monkeypatch.setattr(here, "depixelize", interrupted)
+    monkeypatch.setattr(one, "depixelize", interrupted)
     code, _, err = run(*_QUICK, "--finish=both", "--steps=1")
     assert (code, err[-1]) == (130, "Interrupted: what was found so far is written.")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["knight.png"]
