@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pulse import losses, operators, sphere
     from pulse.best import Best
-    from pulse.depixelizer import depixelize
+    from pulse.depixelizer import Head, Piece, cut_sheet, depixelize, find_head
     from pulse.drawn import draw
     from pulse.engine import search
     from pulse.faces import Alignment, align
@@ -39,11 +39,13 @@ __all__ = [
     "Callback",
     "Downsampler",
     "Grey",
+    "Head",
     "Init",
     "LossFunction",
     "Mask",
     "MorphOptions",
     "Operator",
+    "Piece",
     "Result",
     "SearchOptions",
     "SearchOverrides",
@@ -53,9 +55,11 @@ __all__ = [
     "TruePixels",
     "align",
     "check_adjoint",
+    "cut_sheet",
     "depixelize",
     "downsample",
     "draw",
+    "find_head",
     "latent_space",
     "load_generator",
     "losses",
@@ -75,11 +79,13 @@ _MODULES = {
     "Callback": "pulse.state",
     "Downsampler": "pulse.operators",
     "Grey": "pulse.operators",
+    "Head": "pulse.depixelizer",
     "Init": "pulse.starts",
     "LossFunction": "pulse.losses",
     "Mask": "pulse.operators",
     "MorphOptions": "pulse.films.options",
     "Operator": "pulse.operators",
+    "Piece": "pulse.depixelizer",
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
     "SearchOverrides": "pulse.options",
@@ -89,9 +95,11 @@ _MODULES = {
     "TruePixels": "pulse.pixel_grid",
     "align": "pulse.faces",
     "check_adjoint": "pulse.operators",
+    "cut_sheet": "pulse.depixelizer",
     "depixelize": "pulse.depixelizer",
     "downsample": "pulse.operators",
     "draw": "pulse.drawn",
+    "find_head": "pulse.depixelizer",
     "latent_space": "pulse.latents",
     "load_generator": "pulse.generators",
     "losses": "pulse.losses",

@@ -1,9 +1,11 @@
 """From one small picture to a large face in one call."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from pulse import pictures
+from pulse.depixelizer.cut import crop_picture
 from pulse.engine import search
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import load_generator
@@ -24,6 +26,8 @@ def depixelize(
     framing: str = "pad",
     background: pictures.Colour = pictures.BACKGROUND,
     grid: str | int = "auto",
+    crop: str | Sequence[int] | None = None,
+    head: bool = False,
     notes: list[str] | None = None,
     callback: Callback | None = None,
     options: SearchOptions | None = None,
@@ -51,6 +55,8 @@ def depixelize(
         background: the colour under transparent pixels: a name, "#rrggbb", or three numbers from 0 to 1.
         grid: "auto" reads an enlarged sprite at its native size (`pulse.true_pixels`); "off" takes every picture as it
             is; a number is how many true pixels the longer side has.
+        crop: (x, y, width, height) in pixels of the picture, or "x,y,width,height": what is taken of it.
+        head: whether to take only the head of the figure in it; see `pulse.find_head`.
         notes: a list that gets a sentence for each surprise in the picture, for example that it looks like a sheet of
             many sprites. Without a list they become warnings.
         callback: as for `pulse.search`.
@@ -71,6 +77,8 @@ def depixelize(
     who = choose_finish(finish, generator, for_network=for_network, for_drawn=for_drawn)
     G = generator if who == "drawn" else load_generator(generator)
     found: list[str] = []
+    if crop is not None or head:
+        picture, grid = crop_picture(picture, crop, head, grid=grid, notes=found), "off"
     target = pictures.read_target(
         picture,
         # What is too large to be drawn is refused by `pulse.draw`.

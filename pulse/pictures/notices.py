@@ -1,10 +1,11 @@
 """Warnings about a picture in which no face, or not the intended one, will be found."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from pulse.pictures.ground import runs, shown
 
 # At this size gaps between sprites are still visible, and the test costs nothing.
 _LOOK = 1024
@@ -52,36 +53,20 @@ def _cells(image: Image.Image) -> int:
     """How many sprites of about one size stand apart in rows and columns; 0 if this looks like one picture."""
     if max(image.size) > _LOOK:
         image = image.reduce(-(-max(image.size) // _LOOK))
-    shown = _shown(np.asarray(image))
-    across, down = _runs(np.any(shown, 0)), _runs(np.any(shown, 1))
+    seen = shown(np.asarray(image))
+    across, down = runs(np.any(seen, 0)), runs(np.any(seen, 1))
     count = len(across) * len(down)
     if count < 3 or not _alike(across) or not _alike(down):
         return 0
-    filled = sum(bool(shown[top:bottom, left:right].any()) for top, bottom in down for left, right in across)
+    filled = sum(bool(seen[top:bottom, left:right].any()) for top, bottom in down for left, right in across)
     # Two figures side by side, or the dots of a face, are not a sheet: in a sheet nearly every cell of the grid is
     # filled, and sprites are about as high as they are wide.
     aspect = np.median([b - a for a, b in across]) / np.median([b - a for a, b in down])
     return filled if filled >= 3 and filled >= 0.75 * count and 0.4 < aspect < 2.5 else 0
 
 
-def _shown(pixels: np.ndarray) -> np.ndarray:
-    """Where the picture shows something: opaque pixels, or in an opaque picture pixels unlike its corners."""
-    if pixels.shape[2] == 4 and pixels[..., 3].min() < 8:
-        return pixels[..., 3] >= 8
-    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1], :3].astype(int)
-    if np.ptp(corners, axis=0).max() > 8:
-        return np.ones(pixels.shape[:2], bool)
-    return np.abs(pixels[..., :3].astype(int) - corners[0]).max(-1) > 24
-
-
-def _runs(line: Any) -> list[tuple[int, int]]:
-    """Where a line of booleans is true: (start, end) of each stretch."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _alike(runs: Sequence[tuple[int, int]]) -> bool:
-    lengths = np.array([end - start for start, end in runs])
+def _alike(stretches: Sequence[tuple[int, int]]) -> bool:
+    lengths = np.array([end - start for start, end in stretches])
     middle = float(np.median(lengths))
     # A sprite of a sheet has a few pixels at least.
     return middle >= 6 and bool((np.abs(lengths - middle) <= 0.4 * middle).mean() >= 0.75)

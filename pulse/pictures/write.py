@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -114,11 +114,19 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
         options["grid"] = more["grid"]
     if "size" in more:
         options["size"] = int(more["size"])
+    cut: dict[str, Any] = {}
+    if more.get("crop", "None") != "None":
+        cut["crop"] = more["crop"]
+    if more.get("head") == "True":
+        cut["head"] = True
+    options |= cut
     source = repr(more.get("source", "the picture"))
     if drawn:
         asked = {key: result.settings.get(key, value) for key, value in vars(DrawnOptions()).items()}
         options |= {key: value for key, value in asked.items() if value != getattr(DrawnOptions, key)}
-        call = f"pulse.draw({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
+        # Only `depixelize` cuts pictures.
+        function = "pulse.depixelize" if cut else "pulse.draw"
+        call = f"{function}({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
         changed = result.settings.get("redrawn")
         if isinstance(changed, dict) and changed:
             call += f".redraw({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
