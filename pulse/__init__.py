@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pulse.drawn import draw
     from pulse.engine import search
     from pulse.faces import Alignment, align
+    from pulse.feedforward.upscale import Upscaled, upscale
     from pulse.films.options import MorphOptions
     from pulse.films.walks import morph
     from pulse.generators import load_generator
@@ -53,6 +54,7 @@ __all__ = [
     "Space",
     "Stack",
     "TruePixels",
+    "Upscaled",
     "align",
     "check_adjoint",
     "cut_sheet",
@@ -68,6 +70,7 @@ __all__ = [
     "search",
     "sphere",
     "true_pixels",
+    "upscale",
 ]
 
 # Imported when they are first asked for. The command `pulse` has to settle how threads wait and how it ends before
@@ -93,6 +96,7 @@ _MODULES = {
     "Space": "pulse.latents",
     "Stack": "pulse.operators",
     "TruePixels": "pulse.pixel_grid",
+    "Upscaled": "pulse.feedforward.upscale",
     "align": "pulse.faces",
     "check_adjoint": "pulse.operators",
     "cut_sheet": "pulse.depixelizer",
@@ -108,6 +112,7 @@ _MODULES = {
     "search": "pulse.engine",
     "sphere": "pulse.sphere",
     "true_pixels": "pulse.pictures.native",
+    "upscale": "pulse.feedforward.upscale",
 }
 
 

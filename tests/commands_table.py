@@ -22,7 +22,7 @@ class Command:
 
     name: as a user types it.
     module, arguments: what runs; every path is relative to a folder with the inputs (`inputs`). "{url}" is the address
-        of a server.
+        of a server, "{upscaler}" a file with an upscaler's weights.
     writes: the file that it makes; None for commands that write none.
     existing: what it does where that file is there, one of EXISTING.
     other: further arguments that ask for something else.
@@ -64,6 +64,7 @@ _TRAIN = ["train", "pics", "--resolution", "16", "--batch-size", "4", "--no-tens
 _TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--w-dim", "512", "--count", "64"]
 _READ = ["teach-encoder", "pairs32", "--batch-size", "4", "--steps"]
 _AIMOJI = ["train", "pics", "--resolution", "8", "--width", "2", "--batch-size", "4", "--epochs"]
+_UP = ["--network", "{upscaler}"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(
@@ -118,6 +119,21 @@ COMMANDS = [
         bad=(["align", "gone.png", "-o", "o"], "named at the end; the other pictures are done"),
         nowhere=["align", "p.png", "-o", "file/o"],
         long=["align", "pics", "-o", "o", "--size", "32"],
+        signalled=("calls", ["write_picture", 3]),
+    ),
+    Command(
+        "pulse upscale",
+        "pulse.app.cli",
+        ["upscale", "p.png", "-o", "o", *_UP],
+        "o/p.png",
+        "answered",
+        ["--framing", "crop"],
+        full="exit 2, one sentence, nothing half written; what is left is not begun, and named",
+        ended="the faces made so far stay; the same command goes on",
+        keeps="o/a.png",
+        bad=(["upscale", "gone.png", "p.png", "-o", "o", *_UP], "named at the end; the other pictures are done"),
+        nowhere=["upscale", "p.png", "-o", "file/o", *_UP],
+        long=["upscale", "pics", "-o", "o", *_UP],
         signalled=("calls", ["write_picture", 3]),
     ),
     Command(

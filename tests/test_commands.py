@@ -49,12 +49,21 @@ def _rows(wanted: Any) -> list[Any]:
 
 
 class Server:
-    """Runs commands; see commands_server.py. `url` is the address of a file to fetch."""
+    """Runs commands; see commands_server.py.
 
-    def __init__(self, url: str, certificate: Path) -> None:
-        self.url = url
+    url: the address of a file to fetch.
+    upscaler: a file with the weights of one.
+    """
+
+    def __init__(self, url: str, certificate: Path, upscaler: Path) -> None:
+        self.url, self.upscaler = url, str(upscaler)
         modules = json.dumps(
-            [*{command.module for command in COMMANDS}, "pulse.batch.here", "stylegan.training.command"]
+            [
+                *{command.module for command in COMMANDS},
+                "pulse.batch.here",
+                "pulse.feedforward.command",
+                "stylegan.training.command",
+            ]
         )
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
         environment |= {"SSL_CERT_FILE": str(certificate), "no_proxy": "127.0.0.1"}
@@ -69,7 +78,7 @@ class Server:
     def run(self, folder: Path, command: Command, arguments: list[str], **how: Any) -> tuple[int, str, list[str]]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        given = [argument.replace("{url}", self.url) for argument in arguments]
+        given = [a.replace("{url}", self.url).replace("{upscaler}", self.upscaler) for a in arguments]
         how["environment"] = {**command.environment, **how.get("environment", {})}
         asked = {"folder": str(folder), "module": command.module, "arguments": given, **how}
         print(json.dumps(asked), file=self.process.stdin, flush=True)
@@ -83,6 +92,17 @@ def _slowly(request: str) -> Iterator[bytes]:
     if "slow" in request:
         time.sleep(30)
     yield bytes(200_000)
+
+
+def _upscaler(path: Path) -> Path:
+    import torch
+
+    from pulse.feedforward.network import Upscaler
+    from pulse.feedforward.weights import write_upscaler
+
+    # Its first step takes the least time.
+    write_upscaler(Upscaler(step=1), path, torch.float16)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +121,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with HostileServer(_slowly, context) as files:
-        made = Server(files.url, certificate)
+        made = Server(files.url, certificate, _upscaler(certificate.with_name("up.safetensors")))
         yield made
         assert made.process.stdin is not None
         made.process.stdin.close()

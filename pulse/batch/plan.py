@@ -219,7 +219,7 @@ def request(
     settings: dict[str, Any] = {"options": asdict(options), "target": None if target is None else asdict(target)}
     settings |= {} if drawn is None else {"drawn": asdict(drawn)}
     made_from = {"picture": content.hex(), "weights": weights, "software": pictures.software(), **settings}
-    return Request(_digest({"source": source, "generator": generator, **settings}), _digest(made_from))
+    return Request(fingerprint({"source": source, "generator": generator, **settings}), fingerprint(made_from))
 
 
 def sheet_request(
@@ -316,6 +316,7 @@ def _kind(path: Path) -> str:
     return "another kind of picture" if _is_picture(path) else "no picture, by its name"
 
 
-def _digest(value: Any) -> str:
+def fingerprint(value: Any) -> str:
+    """A SHA-256 of plain values, for a `Request`."""
     # A path may hold bytes that are not valid text.
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

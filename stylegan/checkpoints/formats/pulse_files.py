@@ -9,7 +9,6 @@ import torch
 from stylegan.checkpoints.errors import CheckpointError
 from stylegan.checkpoints.formats import torch_archive
 from stylegan.checkpoints.formats.assemble import FIRST, Entry, Reading, assemble
-from stylegan.checkpoints.formats.plain_pickle import read_pickle
 from stylegan.checkpoints.formats.source import Source, StoredTensor, explain, open_file, shown
 from stylegan.networks import stylegan1
 
@@ -72,13 +71,7 @@ def load(source: Source, value: dict[str, Any]) -> Reading:
 
 
 def _read(source: Source) -> _State:
-    if torch_archive.is_zip(source):
-        return _tensors(source, torch_archive.read_zip(source))
-    source.file.seek(0)
-    if not torch_archive.is_legacy_mark(read_pickle(source)):
-        raise CheckpointError(f"{source.name} is not a file of torch.save, so not one of PULSE's files.")
-    source.file.seek(0)
-    return _tensors(source, torch_archive.read_legacy(source, source.size))
+    return _tensors(source, torch_archive.read(source))
 
 
 def _tensors(source: Source, value: Any) -> _State:

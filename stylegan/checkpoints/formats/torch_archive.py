@@ -30,6 +30,21 @@ def is_legacy_mark(value: Any) -> bool:
     return type(value) is int and value == _LEGACY_MARK
 
 
+def read(source: Source) -> Any:
+    """The value of a file of `torch.save` in either form, its tensors as `StoredTensor`.
+
+    Raises:
+        CheckpointError: if it is another kind of file, damaged, or names what is not data.
+    """
+    if is_zip(source):
+        return read_zip(source)
+    source.file.seek(0)
+    if not is_legacy_mark(read_pickle(source)):
+        raise CheckpointError(f"{source.name} is not a file of torch.save; give one.")
+    source.file.seek(0)
+    return read_legacy(source, source.size)
+
+
 def read_zip(source: Source) -> Any:
     """The value that `torch.save` put into a zip archive, its tensors as `StoredTensor`.
 
