@@ -59,7 +59,7 @@ setup(
     package_data={
         "stylegan": ["py.typed", "weights/*.safetensors"],
         "cuda_ops": ["py.typed", "csrc/*/*", "csrc/*/*/*"],
-        "pulse": ["py.typed", "emoji/names.tsv", "emoji/names.LICENSE", "atlas/page/*"],
+        "pulse": ["py.typed", "emoji/names.tsv", "emoji/names.LICENSE", "atlas/page/*", "app/web/page/*"],
     },
     install_requires=[
         "torch>=2.6,<3",
@@ -78,6 +78,8 @@ setup(
         "faces": ["dlib-bin>=19.24"],
         # Films as MP4; GIF, WebP and animated PNG need nothing more.
         "film": ["av>=14"],
+        # The page of `pulse app`.
+        "app": ["gradio>=6.5,<7"],
         # Curves of `stylegan train` in TensorBoard.
         "train": ["tensorboard>=2.16"],
         # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.

@@ -234,6 +234,13 @@ COMMANDS = [
         signalled=("opens", _G),
     ),
     Command(
+        "pulse app",
+        "pulse.app.cli",
+        ["app", "--help"],
+        long=["app", "--port", "0"],
+        signalled=("calls", ["cores", 1]),
+    ),
+    Command(
         "stylegan info",
         "stylegan.cli",
         ["info", _G],

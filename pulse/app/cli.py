@@ -49,6 +49,7 @@ def _app(given: Sequence[str]) -> Any:
     app.command("upscale", short_help="Makes faces of 16 px eight times as large, in one pass of a network.")(
         _upscale_command(typer) if "upscale" in given else lambda: None
     )
+    app.command("app")(_page_command(typer))
     app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
@@ -139,6 +140,12 @@ def _atlas_command(typer: Any) -> Any:
     from pulse.atlas.command import atlas_command
 
     return atlas_command(typer)
+
+
+def _page_command(typer: Any) -> Any:
+    from pulse.app.web.command import app_command
+
+    return app_command(typer)
 
 
 def _aimoji_app(typer: Any) -> Any:

@@ -1,0 +1,135 @@
+"""The jobs of a page: a bounded queue, few that work at once, each stopped by its owner or by the time limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pulse.app.web.limits import Limits
+
+
+class Job:
+    """Something that works for one visitor; its worker tells of it, and its visitor may stop it.
+
+    Attributes:
+        told: the last thing that the worker told of.
+        result: what the work returned, once it is done.
+        error: what it raised instead.
+    """
+
+    def __init__(self, owner: str, work: Callable[[Job], Any], seconds: float) -> None:
+        self.owner, self.work, self.seconds = owner, work, seconds
+        self.told: Any = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.stopped = False
+        self.started: float | None = None
+        self.done = False
+        self._changed = threading.Condition()
+        self._news = False
+
+    def tell(self, what: Any) -> None:
+        """Of the worker: how far it is. What nobody has looked at yet is forgotten."""
+        with self._changed:
+            self.told, self._news = what, True
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for news, for at most so long; whether there are any."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news or self.done, seconds)
+            news, self._news = self._news or self.done, False
+            return news
+
+    def stop(self) -> None:
+        """Asks the worker to end with its best so far."""
+        with self._changed:
+            self.stopped = self._news = True
+            self._changed.notify_all()
+
+    @property
+    def out_of_time(self) -> bool:
+        return self.started is not None and time.monotonic() - self.started > self.seconds
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the worker is to end with its best so far."""
+        return self.stopped or self.out_of_time
+
+    def run(self) -> None:
+        """Works, in the worker's thread."""
+        self.started = time.monotonic()
+        try:
+            self.result = self.work(self)
+        except BaseException as error:
+            self.error = error
+        with self._changed:
+            self.done = True
+            self._changed.notify_all()
+
+
+class Pool:
+    """Worker threads, and the jobs that wait for them, first come, first served."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._working: list[Job] = []
+        self._closed = False
+        for _ in range(limits.jobs):
+            threading.Thread(target=self._work, daemon=True, name="pulse app worker").start()
+
+    def submit(self, owner: str, work: Callable[[Job], Any]) -> Job:
+        """Queues a job: `work` is called with it, and calls `Job.tell` and looks at `Job.must_end`.
+
+        Raises:
+            ValueError: in one sentence, if too many wait, or the owner has a job that is not done.
+        """
+        job = Job(owner, work, self.limits.seconds)
+        with self._changed:
+            if any(other.owner == owner for other in (*self._waiting, *self._working)):
+                raise ValueError("Your last picture is still being answered; stop it first, or wait for it.")
+            if self._closed or len(self._waiting) >= self.limits.waiting:
+                raise ValueError(f"{len(self._waiting)} visitors are waiting already; come back in a few minutes.")
+            self._waiting.append(job)
+            self._changed.notify()
+        return job
+
+    def before(self, job: Job) -> int:
+        """How many jobs come before a job that waits, those at work included; 0 once it works."""
+        with self._changed:
+            return 0 if job not in self._waiting else 1 + list(self._waiting).index(job)
+
+    def stop(self, owner: str) -> None:
+        """Stops the owner's job; one that waits is forgotten."""
+        with self._changed:
+            mine = [job for job in (*self._waiting, *self._working) if job.owner == owner]
+            self._waiting = deque(job for job in self._waiting if job.owner != owner)
+        for job in mine:
+            job.stop()
+
+    def close(self) -> None:
+        """Stops everything, and lets the workers end."""
+        with self._changed:
+            self._closed = True
+            jobs = [*self._waiting, *self._working]
+            self._waiting.clear()
+            self._changed.notify_all()
+        for job in jobs:
+            job.stop()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                job = self._waiting.popleft()
+                self._working.append(job)
+            job.run()
+            with self._changed:
+                self._working.remove(job)

@@ -1,0 +1,98 @@
+"""The queue of the page's jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pulse.app.web.jobs import Job, Pool
+from pulse.app.web.limits import Limits
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool(Limits(jobs=1, waiting=2, seconds=30))
+    yield made
+    made.close()
+
+
+def _until_told(job: Job) -> str:
+    job.tell("begun")
+    while not job.must_end:
+        time.sleep(0.005)
+    return "the best so far"
+
+
+def _wait(job: Job) -> Job:
+    end = time.monotonic() + 20
+    while not job.done and time.monotonic() < end:
+        job.wait(0.1)
+    assert job.done
+    return job
+
+
+def test_jobs_run_one_after_the_other_and_know_their_place(pool: Pool) -> None:
+    first = pool.submit("a", _until_told)
+    assert first.wait(20)
+    second, third = pool.submit("b", lambda job: 2), pool.submit("c", lambda job: 3)
+    assert (pool.before(first), pool.before(second), pool.before(third)) == (0, 1, 2)
+    first.stop()
+    assert [_wait(job).result for job in (first, second, third)] == ["the best so far", 2, 3]
+    assert pool.before(third) == 0
+
+
+def test_the_queue_is_bounded_and_a_visitor_has_one_job(pool: Pool) -> None:
+    first = pool.submit("a", _until_told)
+    assert first.wait(20)
+    with pytest.raises(ValueError, match=r"^Your last picture is still being answered; .*\.$"):
+        pool.submit("a", _until_told)
+    pool.submit("b", _until_told)
+    pool.submit("c", _until_told)
+    with pytest.raises(ValueError, match=r"^2 visitors are waiting already; .*\.$"):
+        pool.submit("d", _until_told)
+
+
+def test_a_job_that_waits_is_forgotten_when_it_is_stopped(pool: Pool) -> None:
+    first = pool.submit("a", _until_told)
+    assert first.wait(20)
+    ran = threading.Event()
+    second = pool.submit("b", lambda job: ran.set())
+    pool.stop("b")
+    assert second.stopped
+    pool.stop("a")
+    assert _wait(first).result == "the best so far"
+    assert _wait(pool.submit("b", lambda job: 4)).result == 4
+    assert not ran.is_set()
+
+
+def test_the_time_limit_ends_a_job_with_its_best() -> None:
+    pool = Pool(Limits(jobs=1, seconds=0.05))
+    job = _wait(pool.submit("a", _until_told))
+    assert (job.result, job.stopped, job.out_of_time) == ("the best so far", False, True)
+    pool.close()
+
+
+def test_an_error_leaves_the_worker_alive(pool: Pool) -> None:
+    def fails(job: Job) -> None:
+        raise RuntimeError("a defect")
+
+    assert isinstance(_wait(pool.submit("a", fails)).error, RuntimeError)
+    assert _wait(pool.submit("a", lambda job: 1)).result == 1
+
+
+def test_old_news_is_forgotten(pool: Pool) -> None:
+    def talks(job: Job) -> None:
+        for i in range(1000):
+            job.tell(i)
+
+    job = _wait(pool.submit("a", talks))
+    assert job.told == 999
+
+
+@pytest.mark.parametrize("limits", [{"jobs": 0}, {"waiting": 0}, {"seconds": 0}, {"seconds": float("nan")}])
+def test_limits_that_make_no_sense_are_one_sentence(limits: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"^The .* give .*\.$"):
+        Limits(**limits)  # type: ignore[arg-type]

@@ -1,0 +1,324 @@
+"""The page in a real browser (Debian's Chromium, driven by Playwright)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+from PIL import Image
+
+from pulse import pictures
+from pulse.app import sprites
+from pulse.operators import downsample
+
+# Of a machine with many other things to do, in milliseconds.
+_LONG = 240_000
+_DONE = ".stage[data-state=done]"
+
+
+class Visitor:
+    """A page that is open, and what it asked for and complained of."""
+
+    def __init__(self, browser: Any, url: str, query: str = "", **context: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, **context)
+        self.context.set_default_timeout(_LONG)
+        self.page = self.context.new_page()
+        self.asked: list[str] = []
+        self.wrong: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
+        self.url = url
+        self.page.goto(url + query)
+        for part in ("board", "stage"):
+            self.page.wait_for_selector(f"#{part} [data-ready]", state="attached")
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.wrong == []
+        home = urlsplit(self.url).netloc
+        away = [
+            url for url in self.asked if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != home
+        ]
+        assert away == []
+
+    @property
+    def board(self) -> torch.Tensor:
+        """The pixels on the drawing board, (side, side, 3)."""
+        told = self.page.evaluate(
+            "() => { const c = document.querySelector('.board canvas');"
+            "return [c.width, [...c.getContext('2d').getImageData(0, 0, c.width, c.width).data]]; }"
+        )
+        return torch.tensor(told[1], dtype=torch.uint8).view(told[0], told[0], 4)[..., :3]
+
+    def give(self, name: str, data: bytes, how: str = "choose") -> None:
+        """Drops, pastes or chooses a file."""
+        if how == "choose":
+            file = {"name": name, "mimeType": "image/png", "buffer": data}
+            self.page.set_input_files(".board input[type=file]", file)
+            return
+        self.page.evaluate(
+            """([name, data, how]) => {
+                const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), holds = new DataTransfer();
+                holds.items.add(new File([bytes], name, { type: "image/png" }));
+                const usual = { bubbles: true, cancelable: true };
+                const event = how === "drop" ? new DragEvent("drop", { dataTransfer: holds, ...usual })
+                    : new ClipboardEvent("paste", { clipboardData: holds, ...usual });
+                document.body.dispatchEvent(event);
+            }""",
+            [name, base64.b64encode(data).decode(), how],
+        )
+
+    def read(self, name: str, data: bytes, how: str = "choose") -> torch.Tensor:
+        """The board after a picture was given."""
+        settled = "Number(document.querySelector('#board [data-ready]').dataset.settled || 0)"
+        before = self.page.evaluate(settled)
+        self.give(name, data, how)
+        self.page.wait_for_function(f"{settled} > {before}")
+        return self.board
+
+    def notes(self) -> str:
+        return str(self.page.inner_text(".board .notes"))
+
+    def choose_network(self) -> None:
+        """A network answers in a fraction of a second."""
+        self.page.click("#maker input")
+        self.page.click("ul[role=listbox] li:has-text('Network default')")
+
+    def answer(self) -> bytes:
+        """The file that the button PNG saves."""
+        with self.page.expect_download() as download:
+            self.page.click("[data-get=png]")
+        return Path(download.value.path()).read_bytes()
+
+
+def _png(sprite: torch.Tensor, scale: int = 1) -> bytes:
+    file = io.BytesIO()
+    picture = pictures.to_pil(sprite[0])
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()
+
+
+def _bytes_of(sprite: torch.Tensor) -> torch.Tensor:
+    return sprite[0].permute(1, 2, 0).mul(255).round().to(torch.uint8)
+
+
+@pytest.fixture
+def visitor(server: Any, browser: Any) -> Iterator[Visitor]:
+    made = Visitor(browser, server.url)
+    yield made
+    made.close()
+
+
+def test_a_dropped_sprite_is_read_at_its_own_pixels_and_answered(visitor: Visitor, tmp_path: Path) -> None:
+    cat = sprites.load("cat")
+    assert torch.equal(visitor.read("cat.png", _png(cat, 12), "drop"), _bytes_of(cat))
+    assert "16x16" in visitor.notes()
+    visitor.choose_network()
+    visitor.page.click("#find")
+    visitor.page.wait_for_selector(_DONE)
+    (tmp_path / "face.png").write_bytes(visitor.answer())
+    text = pictures.read_text(tmp_path / "face.png")
+    assert (text["synthetic"], text["source"], text["finish"]) == ("true", "cat.png", "network")
+    image = pictures.read_picture(tmp_path / "face.png")
+    assert image.shape[-1] == 128
+    assert float((downsample(image, size=16) - cat).square().mean()) < 0.05
+    # The slider between input and answer, by keyboard.
+    visitor.page.focus(".cut")
+    visitor.page.wait_for_timeout(1200)
+    before = float(visitor.page.input_value(".cut"))
+    visitor.page.keyboard.press("ArrowRight")
+    assert float(visitor.page.input_value(".cut")) == before + 1
+    assert visitor.page.evaluate("getComputedStyle(document.querySelector('.handle')).left") != "0px"
+    for what, kind in (("sheet", "PNG"), ("film", "WEBP")):
+        with visitor.page.expect_download() as download:
+            visitor.page.click(f"[data-get={what}]")
+        with Image.open(download.value.path()) as made:
+            assert made.format == kind
+            assert getattr(made, "n_frames", 1) >= (10 if what == "film" else 1)
+
+
+def test_drawing_with_mouse_and_keys(visitor: Visitor) -> None:
+    page = visitor.page
+    page.click(".palette [data-colour='#d94532']")
+    page.click("[data-do=mirror]")
+    box = page.locator(".board canvas").bounding_box()
+    cell = box["width"] / 16
+    page.mouse.move(box["x"] + 2.5 * cell, box["y"] + 3.5 * cell)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5.5 * cell, box["y"] + 3.5 * cell, steps=2)
+    page.mouse.up()
+    red = torch.tensor([0xD9, 0x45, 0x32], dtype=torch.uint8)
+    painted = (visitor.board == red).all(2).nonzero().tolist()
+    assert painted == [[3, x] for x in (2, 3, 4, 5, 10, 11, 12, 13)]
+    page.keyboard.press("m")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert (visitor.board[4, 6] == red).all()
+    assert (visitor.board[4, 9] == 255).all()
+    page.keyboard.press("Control+z")
+    assert (visitor.board[4, 6] == 255).all()
+    page.keyboard.press("f")
+    page.keyboard.press("Enter")
+    assert (visitor.board[15, 15] == red).all()
+    page.click("[data-do=clear]")
+    assert (visitor.board == 255).all()
+    page.select_option(".board select", "24")
+    assert visitor.board.shape == (24, 24, 3)
+
+
+def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
+    page = visitor.page
+    page.click(".examples [data-name=queen]")
+    page.check("#kind input[value=people]")
+    page.click("#find")
+    page.wait_for_selector(".stage[data-state=working] .answer[src]")
+    page.click("#stop")
+    page.wait_for_selector(_DONE)
+    assert page.inner_text(".stage .status") == "Stopped; this is the best so far."
+    assert page.is_enabled("#find")
+    assert page.is_disabled("#stop")
+    first = visitor.answer()
+    # Turned, by keyboard.
+    page.focus(".turns [name=yaw]")
+    before = float(page.input_value(".turns [name=yaw]"))
+    page.keyboard.press("Home")
+    assert float(page.input_value(".turns [name=yaw]")) == -25 != before
+    page.wait_for_function(
+        "document.querySelector('.stage .answer').src.startsWith('data:image/png') "
+        "&& document.querySelector('.stage .status').textContent === ''"
+    )
+    turned = visitor.answer()
+    assert turned != first
+    assert len(page.query_selector_all(".gallery li")) == 1
+    # A link says the picture, the options, the seed and what was turned.
+    assert re.search(r"[?&]yaw=-25(&|$)", _link(visitor))
+
+
+def _link(visitor: Visitor) -> str:
+    visitor.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    visitor.page.click("[data-get=link]")
+    visitor.page.wait_for_function("window.copied")
+    return str(visitor.page.evaluate("window.copied"))
+
+
+def test_a_link_reproduces_the_result(visitor: Visitor, browser: Any) -> None:
+    visitor.page.click(".examples [data-name=frog]")
+    visitor.choose_network()
+    visitor.page.click("#find")
+    visitor.page.wait_for_selector(_DONE)
+    link = _link(visitor)
+    assert link.startswith(visitor.url)
+    other = Visitor(browser, visitor.url, link[len(visitor.url) :])
+    other.page.wait_for_selector(_DONE)
+    assert torch.equal(other.board, _bytes_of(sprites.load("frog")))
+    assert other.answer() == visitor.answer()
+    other.close()
+
+
+def test_bad_files_are_one_sentence_and_the_page_goes_on(visitor: Visitor) -> None:
+    cat = _png(sprites.load("cat"))
+    visitor.read("cat.png", cat)
+    for name, data in (
+        ("words.png", b"no picture at all"),
+        ("cut.png", cat[:60]),
+        ("empty.png", b""),
+        ("bomb.png", _bomb()),
+        ("large.png", bytes(600_000)),
+    ):
+        visitor.read(name, data)
+        visitor.page.wait_for_selector(".board .notes.bad")
+        assert re.fullmatch(r"[^.].*\.", visitor.notes()), name
+        assert visitor.notes().count(". ") == 0
+        assert torch.equal(visitor.board, _bytes_of(sprites.load("cat")))
+    assert torch.equal(visitor.read("dog.png", _png(sprites.load("fox"))), _bytes_of(sprites.load("fox")))
+
+
+def _bomb() -> bytes:
+    """A PNG of few bytes that would be 400 megapixels."""
+    file = io.BytesIO()
+    Image.new("1", (20000, 20000)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_second_picture_of_the_same_name_is_another(visitor: Visitor) -> None:
+    for how in ("choose", "drop", "paste"):
+        for name in ("ghost", "robot"):
+            sprite = sprites.load(name)
+            assert torch.equal(visitor.read("same.png", _png(sprite), how), _bytes_of(sprite)), (how, name)
+
+
+def test_three_visitors_at_once(server: Any, browser: Any) -> None:
+    visitors = [Visitor(browser, server.url) for _ in range(3)]
+    names = ("knight", "alien", "wizard")
+    for one, name in zip(visitors, names, strict=True):
+        one.page.click(f".examples [data-name={name}]")
+        one.choose_network()
+    for one in visitors:
+        one.page.click("#find")
+    answers = []
+    for one in visitors:
+        one.page.wait_for_selector(_DONE)
+        answers.append(one.answer())
+        assert len(one.page.query_selector_all(".gallery li")) == 1
+    for one, name, answer in zip(visitors, names, answers, strict=True):
+        small = downsample(pictures.read_picture(Image.open(io.BytesIO(answer))), size=16)
+        errors = [float((small - sprites.load(each)).square().mean()) for each in names]
+        assert names[errors.index(min(errors))] == name
+        one.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone_in_light_and_dark(server: Any, browser: Any, scheme: str) -> None:
+    phone = Visitor(browser, server.url, color_scheme=scheme, has_touch=True)
+    phone.page.set_viewport_size({"width": 375, "height": 740})
+    phone.page.wait_for_timeout(300)
+    assert phone.page.evaluate("document.documentElement.scrollWidth") == 375
+    box = phone.page.locator(".board canvas").bounding_box()
+    phone.page.touchscreen.tap(box["x"] + box["width"] / 32, box["y"] + box["height"] / 32)
+    assert (phone.board[0, 0] != 255).any()
+    ground = phone.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = sum(map(int, re.findall(r"\d+", ground)[:3])) / 3
+    assert light > 200 if scheme == "light" else light < 60
+    # A finger needs room.
+    small = phone.page.evaluate(
+        "[...document.querySelectorAll('.board button, .stage button, #find, #stop')].filter((b) => b.offsetParent)"
+        ".map((b) => b.getBoundingClientRect()).filter((r) => Math.min(r.width, r.height) < 24).length"
+    )
+    assert small == 0
+    phone.close()
+
+
+def test_everything_has_a_name_and_can_be_reached_by_keyboard(visitor: Visitor) -> None:
+    nameless = visitor.page.evaluate(
+        """[...document.querySelectorAll('.board *, .stage *, .gallery *, .examples *')].filter((one) =>
+            one.matches('button, input, select, canvas') &&
+            !(one.ariaLabel || one.textContent.trim() || one.title || one.labels?.[0]?.textContent.trim()
+              || one.querySelector('img')?.alt)).map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    reached = set()
+    for _ in range(90):
+        visitor.page.keyboard.press("Tab")
+        found = visitor.page.evaluate(
+            """(() => {
+                const e = document.activeElement;
+                if (e.closest('#find')) return 'find';
+                if (e.tagName === 'CANVAS') return 'canvas';
+                if (e.type === 'file') return 'file';
+                return e.role === 'radio' && e.dataset.colour ? 'palette' : e.dataset.name || '';
+            })()"""
+        )
+        reached.add(found)
+        if "find" in reached:
+            break
+    assert {"knight", "canvas", "palette", "file", "find"} <= reached
