@@ -1,10 +1,11 @@
 """Characters put together from parts, in the colours that suit a small picture: where a fit of portraits may begin.
 
 A picture of a character is nearly a sum of its colours, each times a mask: the share of every pixel that shows skin,
-hair, a hat and so on, with the light that falls there. With the masks in hand the best colours for a target are a
-linear least-squares problem of ten unknowns, which takes microseconds, where drawing takes ten milliseconds. What is
-changed about the top of a head, its eyes, its mouth and its body hardly overlaps, so that the changes of the masks add
-up. A few hundred masks thus stand for a million characters, which are compared part by part.
+hair, a hat and so on, with the light that falls there. Games shade what they draw, so each colour may change evenly
+across and down the picture. With the masks in hand the best colours for a target are a linear least-squares problem of
+thirty unknowns, which takes microseconds, where drawing takes ten milliseconds. What is changed about the top of a
+head, its eyes, its mouth and its body hardly overlaps, so that the changes of the masks add up. A few hundred masks
+thus stand for a million characters, which are compared part by part.
 
     python -m stylegan.portraits.prototypes
 
@@ -46,8 +47,9 @@ _LEVELS = 32
 _BRIGHT = 0.6
 # Targets are compared at so many pixels.
 _SMALL = 16
-# Colours are drawn towards grey a little, so that parts that hardly show get none that is strange.
-_RIDGE = 0.3
+# Colours are drawn towards grey a little, so that parts that hardly show get none that is strange, and towards one
+# colour for the whole part.
+_RIDGE, _EVEN = 0.3, 3.0
 # How much further a human face may be than one with a mask, tusks or hearts for eyes.
 _ODD = 1.08
 # Half sides of pictures, and how high and how far aside their middles are, that are tried.
@@ -110,12 +112,12 @@ def dressed(pictures: Tensor, count: int) -> tuple[Tensor, Tensor]:
     n = len(small)
     views = [(s, z, y, x) for s in range(len(SHAPES)) for z in _ZOOMS for y in _LIFTS for x in _SHIFTS]
     seen = [_reduced(masks(), *view) for view in views]
+    worn = [_within(*view[:3]) for view in views]
     first = []
-    for base, changes in seen:
+    for (base, changes), shown in zip(seen, worn, strict=True):
         best = _none(small, base.expand(n, -1, -1))
-        for group in ("top", "body"):
-            best = _with(best, small, group, changes[group].expand(n, -1, -1, -1))
-        first.append(best)
+        best = _with(best, small, "top", changes["top"].expand(n, -1, -1, -1), shown.expand(n, -1))
+        first.append(_with(best, small, "body", changes["body"].expand(n, -1, -1, -1)))
     errors = torch.stack([best.error for best in first], 1)
     promising = errors.topk(_PROMISING, dim=1, largest=False).indices
     found = []
@@ -129,7 +131,8 @@ def dressed(pictures: Tensor, count: int) -> tuple[Tensor, Tensor]:
             chosen={group: torch.stack([one.chosen[group][i] for one, i in picked]) for group in GROUPS},
         )
         for group in ("eyes", "mouth", "top", "eyes"):
-            best = _with(best, small, group, torch.stack([seen[w][1][group] for w in which]))
+            fits = torch.stack([worn[w] for w in which]) if group == "top" else None
+            best = _with(best, small, group, torch.stack([seen[w][1][group] for w in which]), fits)
         found.append(best)
     errors = torch.stack([best.error for best in found], 1)
     least, order = errors.topk(count, dim=1, largest=False)
@@ -155,6 +158,26 @@ def _reduced(box: Masks, shape: int, half: float, lift: float, shift: float) -> 
     return small(box.base[shape]), {group: small(change[shape]) for group, change in box.changes.items()}
 
 
+@cache
+def _cameras() -> Tensor:
+    """(S, V, 3), for every shape and top: half a side of the picture at zoom 1, where its middle is, how tall it is."""
+    rows = []
+    for shape in SHAPES:
+        p = decode(torch.stack([point(shape, change) for change in GROUPS["top"]]))
+        seen = frame(build(p))
+        rows.append(
+            torch.cat([seen.axes[:, 0].norm(dim=1, keepdim=True) / seen.zoom, seen.centre[:, 1:], p["tall"]], 1)
+        )
+    return torch.stack(rows)
+
+
+def _within(shape: int, half: float, lift: float) -> Tensor:
+    """(V,) bool, which tops the camera of a portrait can show like that: what is tall lifts it and moves it away."""
+    scale, middle, tall = _cameras()[shape].unbind(1)
+    zoom = half / scale - 0.22 * tall
+    return (zoom > 0.72) & (zoom < 1.62) & (((lift - middle) / scale).abs() < 0.37)
+
+
 def _weight(change: Change) -> float:
     """What errors of a variant are multiplied by: an odd thing has to come clearly nearer than a human face."""
     odd = any(change.get(name, "none") not in ("none", "human") for name in ("eye_style", "eyewear", "teeth"))
@@ -167,31 +190,43 @@ def _none(small: Tensor, base: Tensor) -> _Best:
     return _Best(base, error[:, 0], colour[:, 0], dict.fromkeys(GROUPS, zero))
 
 
-def _with(best: _Best, small: Tensor, group: str, changes: Tensor) -> _Best:
-    """The best of the variants of a group, whose `changes` are (M, V, 11, 256)."""
+def _with(best: _Best, small: Tensor, group: str, changes: Tensor, fits: Tensor | None = None) -> _Best:
+    """The best of the variants of a group, whose `changes` are (M, V, 11, 256); of those that `fits` (M, V) allows."""
     rows = torch.arange(len(small))
     bare = best.masks - changes[rows, best.chosen[group]]
     tried = bare[:, None] + changes
     colour, error = _coloured(small, tried)
-    one = (error * torch.tensor([_weight(change) for change in GROUPS[group]])).argmin(1)
+    weighted = error * torch.tensor([_weight(change) for change in GROUPS[group]])
+    one = (weighted if fits is None else weighted.masked_fill(~fits, torch.inf)).argmin(1)
     return _Best(tried[rows, one], error[rows, one], colour[rows, one], {**best.chosen, group: one})
 
 
+@cache
+def _slopes() -> Tensor:
+    """(3, 256): what is even, what rises to the right and what rises downwards, from -1 to 1."""
+    across = (torch.arange(_SMALL) + 0.5) * (2 / _SMALL) - 1
+    y, x = torch.meshgrid(across, across, indexing="ij")
+    return torch.stack([torch.ones_like(x), x, y]).flatten(1)
+
+
 def _coloured(small: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """The best colours (M, V, 10, 3) for targets (M, 3, 256) of masks (M, V, 11, 256), and the errors (M, V)."""
-    parts = seen[:, :, :-1]
-    goal = small[:, None] - seen[:, :, -1:]
-    normal = parts @ parts.transpose(2, 3) + _RIDGE * torch.eye(len(PARTS))
-    pull = parts @ goal.transpose(2, 3) + _RIDGE * 0.5
-    colour = torch.linalg.solve(normal, pull)
-    # Colours end at black and white. Projected coordinate descent from the free solution settles in a few rounds.
-    colour = colour.clamp(0, 1)
-    for _ in range(3):
-        for k in range(len(PARTS)):
-            rest = (normal[:, :, k, :, None] * colour).sum(2) - normal[:, :, k, k, None] * colour[:, :, k]
-            colour[:, :, k] = ((pull[:, :, k] - rest) / normal[:, :, k, k, None]).clamp(0, 1)
-    error = (colour.transpose(2, 3) @ parts - goal).square().mean((2, 3))
-    return colour, error
+    """The best colours (M, V, 10, 3) for targets (M, 3, 256) of masks (M, V, 11, 256), and the errors (M, V).
+
+    The colours are those in the middles of the parts.
+    """
+    parts, goal = seen[:, :, :-1], small[:, None] - seen[:, :, -1:]
+    sloped = (parts[:, :, :, None] * _slopes()).flatten(2, 3)
+    ridge = torch.tensor([_RIDGE, _EVEN, _EVEN]).repeat(len(PARTS))
+    pull = sloped @ goal.transpose(2, 3)
+    pull[:, :, ::3] += _RIDGE * 0.5
+    found = torch.linalg.solve(sloped @ sloped.transpose(2, 3) + torch.diag(ridge), pull)
+    error = (found.transpose(2, 3) @ sloped - goal).square().mean((2, 3))
+    found = found.unflatten(2, (len(PARTS), 3))
+    # A slope is not for nothing.
+    error = error + _EVEN * found[:, :, :, 1:].square().sum((2, 3, 4)) / goal[0, 0].numel()
+    there = parts.clamp(min=0) + 1e-6
+    middle = (there @ _slopes().T) / there.sum(3, keepdim=True)
+    return (found * middle[..., None]).sum(3).clamp(0, 1), error
 
 
 def _point(best: _Best, i: int, view: tuple[int, float, float, float]) -> Tensor:
