@@ -17,12 +17,13 @@ from torch import Tensor
 
 from pulse import pictures
 from pulse.best import Best
-from pulse.fit_portrait import MOST, drawn, fit, to_unit
+from pulse.fit_portrait import MOST, drawn, fit, painted, to_unit
 from pulse.operators import downsample
 from pulse.options import STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
 from pulse.state import Callback, SearchState
 from stylegan import portraits
+from stylegan.portraits.tint import Tint
 
 # Sides of a target, in pixels.
 _SMALLEST, _LARGEST = 8, 64
@@ -90,7 +91,13 @@ def draw(
     told = None if callback is None else _Told(target, options.eps, callback)
     found = fit(target, kind, _prior(fidelity), starts, rngs, None if told is None else told.follow)
     v = found.v.clamp(-MOST, MOST)
-    images, interrupted = _drawn(v, resolution, found.interrupted)
+    paint, interrupted = None, found.interrupted
+    if kind == "any" and not interrupted:
+        try:
+            paint = painted(v, target, *_paint(fidelity), eps=options.eps)
+        except KeyboardInterrupt:
+            interrupted = True
+    images, interrupted = _drawn(v, resolution, interrupted, paint)
     small = downsample(images, size=(target.shape[2], target.shape[3]))
     error = (small - target).square().mean((1, 2, 3))
     reached = error <= options.eps
@@ -115,6 +122,8 @@ def draw(
         best_at=last,
         start=found.start,
         latents=v[:, None],
+        paint=None if paint is None else paint.colour,
+        painted_at=None if paint is None else v,
         ws=v.new_zeros(len(v), 0, 0),
         noise=[],
         history={"loss": history, "l2": history.clone()},
@@ -123,6 +132,7 @@ def draw(
         settings={
             "finish": "drawn",
             **asdict(asked),
+            "paint": kind == "any" and fidelity > 0,
             "starts": starts,
             "eps": options.eps,
             "seed": first,
@@ -173,13 +183,16 @@ class _Told:
         return self.callback(step, state)
 
 
-def _drawn(v: Tensor, resolution: int, interrupted: bool) -> tuple[Tensor, bool]:
+def _drawn(v: Tensor, resolution: int, interrupted: bool, paint: Tint | None) -> tuple[Tensor, bool]:
     """The portraits v (N, K), and whether Ctrl-C came by now; a second one stops at once."""
     images: list[Tensor] = []
-    parts = list(v.split(torch.get_num_threads()))
+    few = torch.get_num_threads()
+    parts = list(v.split(few))
     while len(images) < len(parts):
+        i = few * len(images)
         try:
-            images.append(drawn(to_unit(parts[len(images)]), resolution))
+            tint = None if paint is None else paint[i : i + few]
+            images.append(drawn(to_unit(parts[len(images)]), resolution, tint))
         except KeyboardInterrupt:
             if interrupted:
                 raise
@@ -190,6 +203,11 @@ def _drawn(v: Tensor, resolution: int, interrupted: bool) -> tuple[Tensor, bool]
 def _prior(fidelity: float) -> float:
     """The weight of the prior: from 1e-2, at which only broad colours count, to 1e-5, by powers of ten."""
     return 10 ** (-2 - 3 * float(fidelity))
+
+
+def _paint(fidelity: float) -> tuple[float, float]:
+    """Which share of an error paint leaves, and how much of it at most: all at fidelity 0, a third and 1e-2 at 0.7."""
+    return 10 ** (-0.7 * float(fidelity)), 10 ** (-1.3 - float(fidelity))
 
 
 def _target(picture: Any, size: int, framing: str, background: Any, grid: str | int, notes: list[str] | None) -> Tensor:

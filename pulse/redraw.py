@@ -15,11 +15,23 @@ from pulse.operators import downsample
 from pulse.pictures import Colour, parse_colour
 from stylegan import portraits
 from stylegan.portraits.coordinates import check_resolution
+from stylegan.portraits.tint import TINTED, Tint
 from stylegan.portraits.units import UNITS
 
 _ROWS = {row.name: row for row in portraits.TABLE}
 # Parts whose colour is three coordinates.
 _COLOURED = tuple(name.removesuffix("_red") for name in NAMES if name.endswith("_red"))
+
+# With which coordinates the paint of each material goes: the beginnings of their names.
+_PAINTED = {
+    "skin": ("skin_", "tone", "character", "muzzle", "head_block"),
+    "hair": ("hair_", "bald", "character"),
+    "cloth": ("cloth_", "body", "character"),
+    "hat": ("hat", "headgear", "character"),
+    "bone": ("bone_", "horn", "teeth", "antennae"),
+    "trim": ("trim_", "headgear"),
+    "ground": ("ground_", "second_", "background_", "character"),
+}
 
 
 def describe(latents: Tensor) -> str:
@@ -39,7 +51,9 @@ def redraw(facts: Mapping[str, Any], resolution: int, attributes: Mapping[str, A
     for name, value in asked.items():
         u[0, NAMES.index(name)] = value
     v = to_normal(u) if asked else facts["latents"][0]
-    images = portraits.render(to_unit(v), resolution)
+    paint = None if facts["paint"] is None else _without(facts["paint"], tuple(asked))
+    tint = None if paint is None else Tint(paint, to_unit(facts["painted_at"]))
+    images = portraits.render(to_unit(v), resolution, tint)
     target = facts["target"]
     small = downsample(images, size=(target.shape[2], target.shape[3]))
     error = (small - target).square().mean((1, 2, 3))
@@ -54,6 +68,7 @@ def redraw(facts: Mapping[str, Any], resolution: int, attributes: Mapping[str, A
         "reached_at": torch.where(reached, 0, -1),
         "best_at": torch.zeros_like(facts["best_at"]),
         "latents": v[:, None],
+        "paint": paint,
         "history": {name: error[:, None].clone() for name in facts["history"]},
         "settings": {
             **facts["settings"],
@@ -61,6 +76,15 @@ def redraw(facts: Mapping[str, Any], resolution: int, attributes: Mapping[str, A
             "redrawn": {**facts["settings"].get("redrawn", {}), **attributes},
         },
     }
+
+
+def _without(paint: Tensor, changed: tuple[str, ...]) -> Tensor:
+    """The paint (1, 7, 3, 16, 16) without that of materials whose colour or shape these coordinates changed."""
+    paint = paint.clone()
+    for material, beginnings in _PAINTED.items():
+        if any(name.startswith(beginnings) for name in changed):
+            paint[:, TINTED.index(material)] = 0
+    return paint
 
 
 def _coordinates(name: str, given: Any) -> dict[str, float]:

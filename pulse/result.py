@@ -55,6 +55,9 @@ class Result:
         all_starts: every start of every image as a result of N * starts rows, those of one image together; None unless
             asked for.
         seeds: one for each image, `seed + i` unless given; an image searched alone with its seed is found again.
+        paint: of drawn answers, soft fields of colour (N, 7, 3, 16, 16) on what `stylegan.portraits.tint.TINTED` names,
+            0 for an image without; None if nothing may be painted.
+        painted_at: (N, K), the `latents` that `paint` was made for.
 
     Of drawn answers (`made_by`), `latents` (N, 1, K) are numbers of a portrait, whose meaning `describe` and `redraw`
     know; `ws` and `noise` are empty, and steps are the stages of the fit.
@@ -78,6 +81,8 @@ class Result:
     interrupted: bool = False
     all_starts: Result | None = None
     seeds: tuple[int, ...] = ()
+    paint: Tensor | None = None
+    painted_at: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.seeds = tuple(self.seeds) or tuple(self.seed + i for i in range(len(self)))
@@ -200,6 +205,8 @@ class Result:
                 f"It was drawn by the renderer, not by a network; its numbers lie {float(self.radius[i]):.2f} "
                 "deviations from the most common ones (usually 1)."
             )
+            if self._painted(i):
+                words.append("Soft paint on skin, hair, clothes and background brings it nearer than its shapes alone.")
             return " ".join(words)
         words.append(
             f"Whether it is a likely image is another matter: its styles lie {float(self.spread[i]):.2f} deviations "
@@ -211,12 +218,14 @@ class Result:
     def describe(self, i: int = 0) -> str:
         """What a drawn answer shows, in words: "a man of about 60, bald, white beard, glasses, smiling".
 
+        The last word is "painted" where soft colours were laid on it.
+
         Raises:
             ValueError: the image was not drawn (`pulse.draw`), so nobody knows.
         """
         from pulse import redraw
 
-        return redraw.describe(self._drawn(i))
+        return redraw.describe(self._drawn(i)) + (", painted" if self._painted(i) else "")
 
     def redraw(self, i: int = 0, *, resolution: int | None = None, **attributes: Attribute) -> Result:
         """Draws a drawn answer again, of another size or with other attributes.
@@ -234,6 +243,9 @@ class Result:
                 `hat` and `bald`, is True or False; choices of `TABLE` have names, such as headgear="crown". Colours of
                 parts (`skin`, `hair`, `whisker`, `iris`, `cloth`, `hat`, `trim`, `bone`, `ground`) are names or
                 "#rrggbb". All others are numbers from 0 to 1.
+
+        Paint turns with the head, and that of the background stays. What gets another colour or shape loses its paint:
+        the skin with `skin`, what is worn with `headgear`, and so on.
 
         Returns:
             A result of the one image. Its `l2`, `reached` and `verdict` still compare it with the target.
@@ -293,6 +305,9 @@ class Result:
         if not -len(self) <= i < len(self):
             raise IndexError(f"The result has {len(self)} images and none at {i}; give an index below {len(self)}.")
         return i % len(self)
+
+    def _painted(self, i: int) -> bool:
+        return self.paint is not None and bool(self.paint[self._row(i)].any())
 
     def _drawn(self, i: Any) -> Tensor:
         """The latents (1, K) of a drawn answer."""

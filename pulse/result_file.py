@@ -2,7 +2,8 @@
 
 Metadata: `format` ("pulse-result-1") and `result`, JSON of `seed`, `seeds`, `settings`, `interrupted`, `noise` (how
 many), `history` (its names) and `all_starts` (the same once more, or null). Tensors: the fields of `pulse.Result` by
-name, `noise.0`, `noise.1`, ..., `history.loss`, `history.l2`, and those of `all_starts` with that prefix.
+name (`paint` and `painted_at` if it has them), `noise.0`, `noise.1`, ..., `history.loss`, `history.l2`, and those of
+`all_starts` with that prefix.
 
 The file is not trusted: reading it ends in these fields with matching shapes and types, or in one ValueError.
 """
@@ -37,6 +38,8 @@ _TENSORS: dict[str, tuple[torch.dtype, int | None]] = {
     "latents": (torch.float32, 3),
     "ws": (torch.float32, 3),
 }
+# Of drawn answers, both or none: the dimensions.
+_PAINT = {"paint": (7, 3, 16, 16), "painted_at": (128,)}
 _HISTORY = ("loss", "l2")
 
 
@@ -77,6 +80,7 @@ def read(path: str | os.PathLike[str], max_bytes: int | None = None) -> dict[str
 
 def _parts(fields: dict[str, Any], prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     found = {name: fields[name] for name in _TENSORS}
+    found |= {name: fields[name] for name in _PAINT if fields[name] is not None}
     found |= {f"noise.{i}": x for i, x in enumerate(fields["noise"])}
     found |= {f"history.{name}": x for name, x in fields["history"].items()}
     # Rows that were expanded share memory, which the format refuses.
@@ -136,6 +140,11 @@ def _of_one(rest: dict[str, Tensor], facts: Any, prefix: str) -> dict[str, Any]:
     count = images.shape[0]
     fields: dict[str, Any] = {"images": images}
     fields |= {name: take(name, *kind) for name, kind in _TENSORS.items() if name != "images"}
+    there = any(prefix + name in rest for name in _PAINT)
+    for name, shape in _PAINT.items():
+        fields[name] = take(name, torch.float32, 1 + len(shape)) if there else None
+        if there and fields[name].shape[1:] != shape:
+            raise ValueError(f"the tensor {prefix + name} is {tuple(fields[name].shape)}, which does not fit")
     fields["noise"] = [take(f"noise.{i}", torch.float32, 4) for i in range(facts["noise"])]
     fields["history"] = {name: take(f"history.{name}", torch.float32, 2) for name in facts["history"]}
     fields |= {"seed": facts["seed"], "settings": facts["settings"], "interrupted": facts["interrupted"]}

@@ -19,6 +19,7 @@ from torch import Tensor
 from pulse.finish import Solution
 from pulse.fit_portrait.colours import coloured
 from pulse.fit_portrait.drawing import drawn
+from pulse.fit_portrait.painting import painted
 from pulse.fit_portrait.problem import (
     ALL,
     CHARACTER,
@@ -37,7 +38,7 @@ from stylegan import portraits
 from stylegan.portraits import encoder
 from stylegan.portraits.prototypes import dressed
 
-__all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "drawn", "fit", "to_normal", "to_unit"]
+__all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "drawn", "fit", "painted", "to_normal", "to_unit"]
 
 # Points drawn around what the network reads, for each target.
 _SCREENED = {"people": 64, "any": 64}

@@ -128,8 +128,8 @@ def brow_curve(p: Parameters, a: Features, ax: Tensor) -> tuple[Tensor, Tensor]:
 
 def paint_mouth(
     p: Parameters, a: Features, colours: Colours, at: Place, albedo: Tensor, dark: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Lips, teeth and the line between the lips; also how much (N, P) of each point is moist lip."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lips, teeth and the line between the lips; also how much (N, P) of each point is moist lip, and mouth at all."""
     x, y, ax, front, w = at.x, at.y, at.ax, at.front, at.w
     upper, inner_up, inner_low, lower = mouth_curves(a, x)
     beyond = (ax - a.mouth_half).clamp(min=0)
@@ -150,7 +150,8 @@ def paint_mouth(
     albedo = lay(albedo, colour(skin, 0.74, 0.70, 0.64)[..., None] * shaded[:, None], biting * 0.95)
     seam = bell(y - (inner_up + inner_low) / 2, 0.011 + 0.35 * w) * cover(a.mouth_half * 1.04 - ax, 0.05) * front
     lined = 1 + 0.10 * lip_lines(x, y, at.pixel) * lips * (1 - inside)
-    return lay(albedo, dark * 0.5, 0.75 * seam * (1 - inside)) * lined[:, None], lips * (1 - inside)
+    albedo = lay(albedo, dark * 0.5, 0.75 * seam * (1 - inside)) * lined[:, None]
+    return albedo, lips * (1 - inside), torch.maximum(lips, inside)
 
 
 def paint_eyes(

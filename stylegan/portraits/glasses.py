@@ -44,6 +44,10 @@ class Glasses:
         under = colour[rows] * (1 - 0.03 * lens)[:, None] + glare[:, None]
         return colour.index_copy(0, rows, under + (tint[..., None] - under) * cover[:, None])
 
+    def bare(self, like: Tensor) -> Tensor:
+        """How much (N, P) of each pixel no rim covers; `like` (N, P) is any tensor of that shape."""
+        return torch.ones_like(like).index_copy(0, self.rows, 1 - self.cover)
+
 
 def glasses(shape: Shape, origin: Tensor, d: Tensor, t: Tensor, edge: Tensor) -> Glasses:
     """The glasses that the rays from origin (N, 3) along d (3, N, P) meet before their hits at the depths t (N, P);

@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from stylegan.portraits.camera import Frame, project
+from stylegan.portraits.camera import Frame, project, to_pixels
+from stylegan.portraits.coordinates import decode
 from stylegan.portraits.distance import bone, skin
 from stylegan.portraits.features import BROW_LENGTH, BROW_START, Features, brow_curve, lid_curves, mouth_curves
-from stylegan.portraits.head import Shape
+from stylegan.portraits.head import Shape, build
 
 # Places along half an eye or half a mouth, and which of the curves there. The lashes cover an eye's outer corner, which
 # annotators therefore place inside the end of its curves.
@@ -38,6 +39,12 @@ def frame(shape: Shape) -> Frame:
     zoom = p["zoom"] + 0.22 * p["tall"]
     centre = eyes + 0.1 * down + y * -(p["lift"] + 0.30 * p["tall"]) + x * p["shift"]
     return Frame(centre, torch.stack([x, y], 1) * zoom[..., None], zoom, flat)
+
+
+def feature_pixels(u: Tensor, resolution: int) -> Tensor:
+    """Landmarks 17 to 67 (N, 51, 2) of portraits u (N, K) in pixels, as `Truth.landmarks` has them."""
+    view = frame(build(decode(u)))
+    return to_pixels(view, view.features, resolution)
 
 
 def feature_points(shape: Shape) -> Tensor:

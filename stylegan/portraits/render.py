@@ -20,6 +20,7 @@ from stylegan.portraits.landmarks import frame
 from stylegan.portraits.light import Hit, key_light, shade
 from stylegan.portraits.parts import distinct, select
 from stylegan.portraits.skin import Paint, paint
+from stylegan.portraits.tint import Tint
 from stylegan.portraits.trace import FAR, Traced, at_rays, jumps, march, occlusion, trace
 
 # Rays traced for each pixel along a side. Small pictures need more, or the edges of eyes and lips fall between rays.
@@ -39,7 +40,7 @@ _SOFTEST, _SHARPEST = 0.01875, 0.004
 _BLEND = (0.008, 0.012)
 
 
-def render(u: Tensor, resolution: int = 128) -> Tensor:
+def render(u: Tensor, resolution: int = 128, tint: Tint | None = None) -> Tensor:
     """Draw portraits of people or characters.
 
     Every picture depends on its own u alone. Pictures of different resolutions look alike when they are reduced; from
@@ -48,6 +49,7 @@ def render(u: Tensor, resolution: int = 128) -> Tensor:
     Args:
         u: (N, 64) for people or (N, 128) for characters, in [0, 1], on the CPU or a GPU.
         resolution: pixels along a side, from 8 to 1024.
+        tint: of these portraits; see `stylegan.portraits.tint`.
 
     Returns:
         (N, 3, resolution, resolution) float32 in [0, 1], sRGB, on the device of u.
@@ -65,9 +67,30 @@ def render(u: Tensor, resolution: int = 128) -> Tensor:
     # Memory is bounded by the rays that are held at a time; small tensors, as of the shapes, cost calls rather than
     # arithmetic, so that many portraits are set up together.
     group = max(1, (_HELD_ON_GPU if u.is_cuda else _HELD_ON_CPU) // side**2)
+    parts = []
     with torch.no_grad():
-        parts = [_reduced(_draw(u[i : i + group], side), resolution) for i in range(0, len(u), group)]
+        for i in range(0, len(u), group):
+            few = None if tint is None or not bool(tint.on[i : i + group].any()) else tint[i : i + group]
+            parts.append(_reduced(_draw(_scene(u[i : i + group], side, few)), resolution))
     return torch.cat(parts) if parts else u.new_zeros(0, 3, resolution, resolution)
+
+
+def materials(u: Tensor, resolution: int) -> Tensor:
+    """How much of each pixel of portraits u (N, K) is each of `tint.TINTED`: (N, 7, resolution, resolution)."""
+    check(u)
+    check_resolution(resolution)
+    side = _rays(resolution)
+    parts = []
+    with torch.no_grad():
+        for few in u.detach().float().split(max(1, (_HELD_ON_GPU if u.is_cuda else _HELD_ON_CPU) // side**2)):
+            scene = _scene(few, side)
+            traced, rays, worn = _traced(scene)
+            found = _found(scene, traced, rays.depth.new_zeros(2, *traced.depth.shape))
+            cover, surface = scene.each(found.cover), scene.each(found.surface, 1)
+            share = _tintable(surface, _painted(scene, surface, cover > 0)) * (cover * worn.bare(cover))
+            share = torch.cat([share, 1 - cover[None]]).transpose(0, 1).unflatten(2, (side, side))
+            parts.append(_reduced(share, resolution))
+    return torch.cat(parts)
 
 
 def _rays(resolution: int) -> int:
@@ -102,6 +125,7 @@ class _Scene:
     like: Tensor
     bodies: Solid
     body_view: Frame
+    tint: Tint | None
 
     def each(self, traced: Tensor, dim: int = 0) -> Tensor:
         """Rows of the portraits that are traced, M along `dim`, as rows of all N."""
@@ -118,7 +142,7 @@ class _Surfaces:
     hidden: Tensor
 
 
-def _scene(u: Tensor, side: int) -> _Scene:
+def _scene(u: Tensor, side: int, tint: Tint | None = None) -> _Scene:
     shape = build(decode(u))
     view = frame(shape)
     pixel = pixel_size(view, side)
@@ -127,24 +151,31 @@ def _scene(u: Tensor, side: int) -> _Scene:
     key = key_light(shape)
     first, like = distinct((shape.solid, shape.rotation, view.centre, view.axes, view.zoom, key))
     edge = (1.5 * pixel).clamp(_SHARPEST, _SOFTEST)
-    return _Scene(
-        shape, view, side, pixel, thin, edge, key, first, like, select(shape.solid, first), select(view, first)
-    )
+    bodies, body_view = select(shape.solid, first), select(view, first)
+    return _Scene(shape, view, side, pixel, thin, edge, key, first, like, bodies, body_view, tint)
 
 
-def _draw(u: Tensor, side: int) -> Tensor:
-    """Pictures (N, 3, side, side) of a few portraits."""
-    scene = _scene(u, side)
-    shape, turn = scene.shape, scene.shape.rotation[scene.first]
-    traced = trace(scene.bodies, turn, scene.body_view, side, _SKIRT, scene.thin[scene.first])
-    found = _found(scene, traced, None)
+def _traced(scene: _Scene) -> tuple[Traced, Traced, Glasses]:
+    """The rays of the bodies, the same of all portraits, and the glasses that these meet."""
+    turn = scene.shape.rotation[scene.first]
+    traced = trace(scene.bodies, turn, scene.body_view, scene.side, _SKIRT, scene.thin[scene.first])
     rays = Traced(scene.each(traced.origin), scene.each(traced.d, 1), scene.each(traced.depth), scene.each(traced.left))
-    worn = glasses(shape, rays.origin, rays.d, rays.depth, scene.edge)
-    ground = _develop(worn.over(background(shape.p, shape.colours, side))).transpose(0, 1).flatten(1)
+    return traced, rays, glasses(scene.shape, rays.origin, rays.d, rays.depth, scene.edge)
+
+
+def _draw(scene: _Scene) -> Tensor:
+    """Pictures (N, 3, side, side) of a few portraits."""
+    shape, side = scene.shape, scene.side
+    traced, rays, worn = _traced(scene)
+    found = _found(scene, traced, None)
+    ground = _develop(worn.over(background(shape.p, shape.colours, side)))
+    if scene.tint is not None:
+        ground = (ground + scene.tint.on_ground(side) * worn.bare(rays.depth)[:, None]).clamp(0, 1)
+    ground = ground.transpose(0, 1).flatten(1)
     picture = _colour(scene, rays.d, found, ground, worn)
     if side >= _REFINED:
         picture = _refine(scene, traced, ground, picture, worn, found.hidden)
-    return picture.view(3, len(u), side, side).transpose(0, 1)
+    return picture.view(3, len(rays.depth), side, side).transpose(0, 1)
 
 
 def _found(scene: _Scene, traced: Traced, hidden: Tensor | None) -> _Surfaces:
@@ -169,6 +200,10 @@ def _colour(scene: _Scene, d: Tensor, found: _Surfaces, ground: Tensor, worn: Gl
     cover = cover * (1 - 0.3 * shape.p["skin_finish: ghost"] * (surface[6] + surface[7]))
     painted = _painted(scene, surface, hits)
     hidden = hidden.flatten(1)
+    added = None
+    if scene.tint is not None:
+        share = _tintable(surface, painted) * worn.bare(cover)
+        added = scene.tint.on_head(surface[:3], share).flatten(1)
     picture = ground.clone()
     for few in pack(hits).slices():
         flat = few.flat
@@ -176,6 +211,8 @@ def _colour(scene: _Scene, d: Tensor, found: _Surfaces, ground: Tensor, worn: Gl
         hit = Hit(at[:3], d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
         colour = shade(select(shape, few.owner), hit, Paint.of(painted[:, flat]), *hidden[:, flat])
         colour = _develop(worn.over(colour, few)).transpose(0, 1)
+        if added is not None:
+            colour = (colour + added[:, flat]).clamp(0, 1)
         picture[:, flat] += (colour - picture[:, flat]) * cover.view(-1)[flat]
     return picture
 
@@ -241,8 +278,8 @@ def _surfaces(solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: T
 
 
 def _painted(scene: _Scene, surface: Tensor, hits: Tensor) -> Tensor:
-    """The skin's paint (8, N * P) as `Paint` packs it, asked for only where there is skin."""
-    out = surface.new_zeros(8, hits.numel())
+    """The skin's paint (9, N * P) as `Paint` packs it, asked for only where there is skin."""
+    out = surface.new_zeros(9, hits.numel())
     # Hair and cloth let light in as far as skin does.
     out[6] = 1
     for few in pack(hits & (surface[6] > 1e-3)).slices():
@@ -251,6 +288,13 @@ def _painted(scene: _Scene, surface: Tensor, hits: Tensor) -> Tensor:
         light, edge, pixel = scene.key[owner], scene.edge[owner], scene.pixel[owner]
         out[:, few.flat] = paint(one.p, one.features, one.colours, points, light, edge, pixel).packed()
     return out
+
+
+def _tintable(surface: Tensor, painted: Tensor) -> Tensor:
+    """The shares (6, N, P) of the materials of surfaces (12, N, P), of the skin what is bare."""
+    share = surface[6:].clone()
+    share[0] *= painted[-1].view_as(share[0])
+    return share
 
 
 def _develop(colour: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from stylegan.portraits.smooth import Parameters, locks, mix, soft_abs, waves
 class Paint:
     """Paint per point: `albedo` (N, 3, P) in linear light; `gloss` (N, P), strength of the highlight; `glow` (N, P),
     light added after shading (the eye's catchlight); `hair` (N, P) and `soft` (N, P), how much of it is hair and skin;
-    `shine` (N, P), how much of the albedo shines by itself."""
+    `shine` (N, P), how much of the albedo shines by itself; `bare` (N, P), how much of it is neither eye nor mouth nor
+    hidden."""
 
     albedo: Tensor
     gloss: Tensor
@@ -27,15 +28,16 @@ class Paint:
     hair: Tensor
     soft: Tensor
     shine: Tensor
+    bare: Tensor
 
     def packed(self) -> Tensor:
-        """All of it as (8, N, P)."""
-        rest = torch.stack([self.gloss, self.glow, self.hair, self.soft, self.shine])
+        """All of it as (9, N, P)."""
+        rest = torch.stack([self.gloss, self.glow, self.hair, self.soft, self.shine, self.bare])
         return torch.cat([self.albedo.transpose(0, 1), rest])
 
     @staticmethod
     def of(packed: Tensor) -> Paint:
-        """What `packed` gave, from (8, N, P)."""
+        """What `packed` gave, from (9, N, P)."""
         return Paint(packed[:3].transpose(0, 1), *packed[3:])
 
 
@@ -57,7 +59,7 @@ def paint(
     rough = pores(x, y, z, pixel)
     albedo = albedo * (1 + 0.10 * rough)[:, None]
     albedo, whisk = paint_whiskers(p, a, colours, at, albedo)
-    albedo, wet = paint_mouth(p, a, colours, at, albedo, dark)
+    albedo, wet, mouth = paint_mouth(p, a, colours, at, albedo, dark)
     nostril = bell(at.ax - a.nose_w * 0.58, 0.030) * bell(y - a.nose_y + 0.082, 0.016) * cover(z - 0.7, 0.05)
     albedo = lay(albedo, dark * 0.3, 0.85 * nostril * p["nose"].clamp(max=1))
     albedo = _snout(p, a, at, albedo)
@@ -74,7 +76,8 @@ def paint(
     soft = (1 - eye.clamp(max=0.7)) * (1 - hard)
     bare = 1 - worn
     shine = (shine * bare).clamp(min=0) + 0.12 * p["skin_finish: ghost"]
-    return Paint(albedo, gloss.clamp(min=0) * bare, glint * bare, whisk, soft, shine)
+    plain = bare * (1 - torch.maximum(eye, mouth).clamp(0, 1))
+    return Paint(albedo, gloss.clamp(min=0) * bare, glint * bare, whisk, soft, shine, plain)
 
 
 def tinted(colours: Colours, red: float, green: float, blue: float) -> Tensor:

@@ -19,6 +19,7 @@ from stylegan import portraits
 from stylegan.common.pixels import to_pil
 from stylegan.portraits import encoder
 from stylegan.portraits.coordinates import decode
+from stylegan.portraits.tint import Tint
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -198,12 +199,12 @@ def test_ctrl_c_ends_a_fit_with_the_best_so_far(target: torch.Tensor, monkeypatc
     # A size that only the last drawing has.
     how["resolution"] = 40
 
-    def render(u: torch.Tensor, resolution: int) -> torch.Tensor:
+    def render(u: torch.Tensor, resolution: int, tint: Tint | None = None) -> torch.Tensor:
         if resolution == 40:
             times[0] += 1
             if times[0] <= presses:
                 raise KeyboardInterrupt
-        return real(u, resolution)
+        return real(u, resolution, tint)
 
     monkeypatch.setattr(portraits, "render", render)
     presses = 1

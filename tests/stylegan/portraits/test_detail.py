@@ -61,7 +61,7 @@ def test_edges_within_a_head_are_smoother_for_more_rays(monkeypatch: pytest.Monk
     def drawn(side: int, refined_from: int) -> torch.Tensor:
         monkeypatch.setattr(render_module, "_REFINED", refined_from)
         with torch.no_grad():
-            return render_module._draw(u, side)
+            return render_module._draw(render_module._scene(u, side))
 
     many = torch.nn.functional.avg_pool2d(drawn(384, 1000), 3)
     one, four = drawn(128, 1000), drawn(128, 1)
