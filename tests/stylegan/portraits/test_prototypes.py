@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from pulse.app import sprites
 from stylegan import portraits
 from stylegan.portraits.prototypes import NAMES, PARTS, _drawn, dressed, masks, point
+from stylegan.portraits.prototypes import _coloured as _coloured_masks
 from stylegan.portraits.variants import GROUPS, SHAPES
 
 _COLOURS = {
@@ -76,3 +77,24 @@ def test_sprites_are_met_before_anything_is_polished() -> None:
     assert float(errors.median()) < 0.035
     # One colour for all would leave twice that.
     assert float(target.flatten(2).var(2, unbiased=False).mean()) > 0.05
+
+
+def test_what_is_expected_is_what_the_camera_can_show() -> None:
+    target = torch.cat([sprites.load(name) for name in ("ghost", "hearts", "astronaut")])
+    u, expected = dressed(target, 1)
+    drawn = F.interpolate(portraits.render(u[:, 0], 32), size=(16, 16), mode="area")
+    errors = (drawn - target).square().mean((1, 2, 3))
+    # A tall hat that is cut off above a face that fills the picture was expected of all three, and is never drawn.
+    assert bool((errors < 2 * expected[:, 0]).all())
+
+
+def test_a_colour_may_slope_across_a_part() -> None:
+    seen = torch.zeros(1, 1, len(PARTS) + 1, 256)
+    seen[0, 0, 0, :128] = 1
+    seen[0, 0, 1, 128:] = 1
+    across = torch.linspace(0.2, 0.8, 16).repeat(16)
+    small = across.expand(1, 3, 256).clone()
+    small[:, :, 128:] = 0.3
+    colour, error = _coloured_masks(small, seen)
+    assert float(error) < 0.3 * float(small[:, :, :128].var())
+    torch.testing.assert_close(colour[0, 0, :2, 0], torch.tensor([0.5, 0.3]), atol=0.03, rtol=0)
