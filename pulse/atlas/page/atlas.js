@@ -2,13 +2,15 @@
 // The page of an atlas. It is opened from disk, where a browser lets it fetch nothing: data are scripts, tiles are images.
 
 const MOODS = { happy: "#f2b705", sad: "#2f6fb5", horror: "#9c2a3f" };
-const LENS = 200, HOLD_MS = 350, HOLD_SPEED = 1.6, PAN = 0.25;
+const PAPER = "#f4f3ef", LENS = 200, HOLD_MS = 350, HOLD_SPEED = 1.6, PAN = 0.25;
 const at = id => document.getElementById(id);
 const chunks = new Map();
 let layout = Object.keys(ATLAS.layouts)[0];
 let places = [];         // of each picture, its place in the layout
 let chosen = null;       // Uint8Array of what a search or an epoch selects; null where all are shown
 let hovered = -1, pointer = null, holding = null;
+let near = { url: null, bitmap: null };  // the tile below the pointer
+const mask = document.createElement("canvas");  // a pixel for each place: what is laid over its picture
 
 const viewer = OpenSeadragon({
   element: at("map"), drawer: "canvas", showNavigationControl: false, maxZoomPixelRatio: 10, minZoomImageRatio: 0.7,
@@ -22,7 +24,28 @@ function source(name) {
   return {
     width: ATLAS.columns * ATLAS.side, height: ATLAS.rows * ATLAS.side, tileSize: ATLAS.tile, tileOverlap: 0,
     minLevel: ATLAS.minLevel, maxLevel: ATLAS.maxLevel, getTileUrl: (level, x, y) => tile(name, level, x, y),
+    downloadTileStart: load, downloadTileAbort: job => { job.userData.wanted = false; },
   };
+}
+
+// As a bitmap, because a browser keeps what it decodes for a canvas: half a gigabyte of tiles that nobody shows any more.
+function load(job) {
+  job.userData.wanted = true;
+  decode(job.src, bitmap => {
+    if (!job.userData.wanted) return bitmap.close();
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.canvas.width = bitmap.width; pen.canvas.height = bitmap.height;
+    pen.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    job.finish(pen, null, "context2d");
+  }, () => { if (job.userData.wanted) job.fail("the tile cannot be read", null); });
+}
+
+function decode(url, done, failed) {
+  const image = new Image();
+  image.onload = () => createImageBitmap(image).then(done, failed);
+  image.onerror = failed;
+  image.src = url;
 }
 
 function tile(name, level, x, y) { return `tiles/${name}/${level}/${x}_${y}.webp`; }
@@ -58,18 +81,30 @@ function lens() {
   hovered = pointer ? pictureAt(pointer) : -1;
   if (hovered < 0 || shownSide() > 0.8 * LENS) { box.style.display = "none"; return; }
   const place = places[hovered], inTile = ATLAS.tile / ATLAS.side;
-  const column = place % ATLAS.columns, row = Math.floor(place / ATLAS.columns), scale = LENS / ATLAS.side;
-  const image = box.firstElementChild.style;
-  const x = Math.floor(column / inTile), y = Math.floor(row / inTile);
-  const wide = Math.min(ATLAS.tile, ATLAS.columns * ATLAS.side - x * ATLAS.tile);
-  image.backgroundImage = `url(${tile(layout, ATLAS.maxLevel, x, y)})`;
-  image.backgroundSize = `${wide * scale}px auto`;
-  image.backgroundPosition = `${-(column % inTile) * LENS}px ${-(row % inTile) * LENS}px`;
+  const column = place % ATLAS.columns, row = Math.floor(place / ATLAS.columns);
+  enlarge(tile(layout, ATLAS.maxLevel, Math.floor(column / inTile), Math.floor(row / inTile)), column % inTile, row % inTile);
   box.lastElementChild.textContent = caption(hovered);
   box.style.display = "block";
   const left = pointer.x + 24 + LENS + 24 > innerWidth ? pointer.x - LENS - 36 : pointer.x + 24;
   box.style.left = `${left}px`;
   box.style.top = `${Math.max(8, Math.min(pointer.y - LENS / 2, innerHeight - LENS - 60))}px`;
+}
+
+function enlarge(url, column, row) {
+  const pen = at("lens").firstElementChild.getContext("2d"), side = ATLAS.side;
+  if (near.url === url) {
+    if (near.bitmap) pen.drawImage(near.bitmap, column * side, row * side, side, side, 0, 0, LENS, LENS);
+    return;
+  }
+  if (near.bitmap) near.bitmap.close();
+  near = { url, bitmap: null };
+  pen.clearRect(0, 0, LENS, LENS);
+  const mine = near;
+  decode(url, bitmap => {
+    if (near !== mine) return bitmap.close();
+    near.bitmap = bitmap;
+    lens();
+  }, () => {});
 }
 
 function caption(picture) {
@@ -79,33 +114,40 @@ function caption(picture) {
 }
 
 // What is not selected is paled, and moods are laid over as colours.
+function colour() {
+  const moods = at("moods").checked && ATLAS.moods, order = ATLAS.layouts[layout];
+  mask.hidden = !chosen && !moods;
+  if (mask.hidden) return marks();
+  mask.width = ATLAS.columns; mask.height = ATLAS.rows;
+  const pen = mask.getContext("2d"), laid = pen.createImageData(mask.width, mask.height);
+  const colours = ATLAS.moodNames.map(name => MOODS[name] && [...rgb(MOODS[name]), 0x66]), paled = [...rgb(PAPER), 0xd8];
+  for (let place = 0; place < ATLAS.count; place++) {
+    const picture = order ? order[place] : place;
+    const one = chosen && !chosen[picture] ? paled : moods && colours[ATLAS.moods[picture]];
+    if (one) laid.data.set(one, 4 * place);
+  }
+  pen.putImageData(laid, 0, 0);
+  marks();
+}
+
+function rgb(colour) { return [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16)); }
+
 function marks() {
   const canvas = at("marks"), pen = canvas.getContext("2d");
   if (canvas.width !== innerWidth || canvas.height !== innerHeight) { canvas.width = innerWidth; canvas.height = innerHeight; }
   pen.clearRect(0, 0, canvas.width, canvas.height);
-  const moods = at("moods").checked && ATLAS.moods, item = viewer.world.getItemAt(0);
-  if ((!chosen && !moods) || !item) return;
+  const item = viewer.world.getItemAt(0);
+  if (mask.hidden || !item) return;
   const origin = viewer.viewport.pixelFromPoint(item.imageToViewportCoordinates(new OpenSeadragon.Point(0, 0)), true);
-  const side = shownSide(), order = ATLAS.layouts[layout];
-  if (chosen) { pen.fillStyle = "#f4f3efd8"; pen.fillRect(origin.x, origin.y, side * ATLAS.columns, side * ATLAS.rows); }
-  const first = Math.max(0, Math.floor(-origin.y / side)), last = Math.min(ATLAS.rows, Math.ceil((innerHeight - origin.y) / side));
-  const left = Math.max(0, Math.floor(-origin.x / side)), right = Math.min(ATLAS.columns, Math.ceil((innerWidth - origin.x) / side));
-  for (let row = first; row < last; row++) for (let column = left; column < right; column++) {
-    const place = row * ATLAS.columns + column;
-    if (place >= ATLAS.count) continue;
-    const picture = order ? order[place] : place, x = origin.x + column * side, y = origin.y + row * side;
-    if (chosen && !chosen[picture]) continue;
-    if (chosen) pen.clearRect(x, y, side, side);
-    const colour = moods && MOODS[ATLAS.moodNames[ATLAS.moods[picture]]];
-    if (colour) { pen.fillStyle = colour + "66"; pen.fillRect(x, y, side, side); }
-  }
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(mask, origin.x, origin.y, shownSide() * ATLAS.columns, shownSide() * ATLAS.rows);
 }
 
 function choose(test) {
   chosen = test && Uint8Array.from({ length: ATLAS.count }, (_, picture) => test(picture) ? 1 : 0);
   const count = chosen ? chosen.reduce((sum, one) => sum + one, 0) : ATLAS.count;
   at("found").textContent = chosen ? `${count} of ${ATLAS.count}` : `${ATLAS.count} pictures`;
-  marks();
+  colour();
 }
 
 function goTo(picture) {
@@ -160,7 +202,7 @@ viewer.addHandler("canvas-drag", letGo);
 viewer.addHandler("canvas-double-click", fullScreen);
 viewer.addHandler("canvas-key", event => { event.preventDefaultAction = true; });
 viewer.addHandler("update-viewport", () => { lens(); marks(); });
-viewer.addHandler("open", () => { marks(); document.documentElement.dataset.open = layout; });
+viewer.addHandler("open", () => { colour(); document.documentElement.dataset.open = layout; });
 viewer.addHandler("tile-drawn", () => { document.documentElement.dataset.drawn = layout; });
 addEventListener("resize", marks);
 at("map").addEventListener("pointermove", event => { pointer = new OpenSeadragon.Point(event.clientX, event.clientY); lens(); });
@@ -188,7 +230,7 @@ at("layout").addEventListener("change", event => show(event.target.value));
 at("search-label").hidden = !ATLAS.names;
 at("moods-label").hidden = !ATLAS.moods;
 at("epoch-label").hidden = !ATLAS.epochs.length;
-at("moods").addEventListener("change", marks);
+at("moods").addEventListener("change", colour);
 at("search").addEventListener("input", event => {
   at("epoch").value = 0; at("epoch-name").textContent = "all";
   const wanted = event.target.value.trim().toLowerCase();

@@ -1,5 +1,6 @@
 """The page of an atlas in a real browser (Debian's Chromium, driven by Playwright), opened from disk."""
 
+import io
 import shutil
 import time
 from collections.abc import Iterator
@@ -56,6 +57,17 @@ def page(site: Path, browser: Any) -> Iterator[Any]:
     assert all(url.startswith(("file://", "data:", "blob:")) for url in asked)
 
 
+def _colours() -> list[tuple[int, ...]]:
+    """Of each picture, as `site` draws them."""
+    drawn = np.random.default_rng(0).integers(0, 256, (COUNT, 3, 1, 1), dtype=np.uint8)
+    return [tuple(colour) for colour in drawn[:, :, 0, 0].tolist()]
+
+
+def _seen(page: Any) -> Image.Image:
+    """What the page shows."""
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
 def _settled(page: Any, what: str) -> float:
     """The value of an expression once an animation has ended."""
     value = page.evaluate(what)
@@ -79,6 +91,11 @@ def test_hovering_enlarges_one_and_names_it(page: Any) -> None:
     page.wait_for_function("at('lens').style.display === 'block'")
     hovered = page.evaluate("hovered")
     assert page.inner_text("#lens span").startswith(f"number {hovered} ")
+    assert page.locator("#lens canvas").bounding_box()["width"] == 200
+    page.wait_for_function("near.bitmap")
+    with _seen(page) as seen:
+        box = page.locator("#lens canvas").bounding_box()
+        assert seen.getpixel((box["x"] + 5, box["y"] + 195)) == pytest.approx(_colours()[hovered], abs=6)
     page.evaluate("viewer.viewport.zoomTo(30)")
     page.wait_for_function("at('lens').style.display === 'none'")
 
@@ -139,10 +156,9 @@ def test_s_and_a_right_click_save_the_picture(page: Any, tmp_path: Path) -> None
             save()
         assert download.value.suggested_filename.startswith(f"number {hovered} ")
         download.value.save_as(tmp_path / "saved.png")
-        colour = np.random.default_rng(0).integers(0, 256, (COUNT, 3, 1, 1), dtype=np.uint8)[hovered, :, 0, 0]
         with Image.open(tmp_path / "saved.png") as saved:
             assert saved.size == (64, 64)
-            assert saved.getpixel((5, 5)) == tuple(colour.tolist())
+            assert saved.getpixel((5, 5)) == _colours()[hovered]
 
 
 def test_search_epochs_and_moods_choose_pictures(page: Any) -> None:
@@ -161,13 +177,40 @@ def test_search_epochs_and_moods_choose_pictures(page: Any) -> None:
     assert page.inner_text("#found") == "400 pictures"
     assert page.evaluate("at('marks').getContext('2d').getImageData(640, 400, 1, 1).data[3]") == 0
     page.check("#moods")
-    # Picture 123 is one of horror.
-    assert page.evaluate("at('marks').getContext('2d').getImageData(640, 400, 1, 1).data[3]") > 0
+    # Picture 123 is one of horror, and so a neighbour is one of sadness, and the next of happiness.
+    red, blue, yellow = ((156, 42, 63), (47, 111, 181), (242, 183, 5))
+    for column, mood in ((0, red), (-1, blue), (-2, yellow)):
+        x = 640 + round(column * page.evaluate("shownSide()"))
+        laid = page.evaluate(f"[...at('marks').getContext('2d').getImageData({x}, 400, 1, 1).data]")
+        assert laid == pytest.approx([*mood, 0x66], abs=2)
+    # Those that are not selected are pale, and the others keep the colour of their mood.
+    page.fill("#search", "number 122")
+    laid = page.evaluate("[...at('marks').getContext('2d').getImageData(640, 400, 1, 1).data]")
+    assert laid == pytest.approx([244, 243, 239, 0xD8], abs=2)
 
 
-def test_the_layout_by_likeness_shows_every_picture(page: Any) -> None:
-    page.select_option("#layout", "likeness")
-    page.wait_for_function("document.documentElement.dataset.drawn === 'likeness'")
-    order = page.evaluate("ATLAS.layouts.likeness")
+@pytest.mark.parametrize("layout", ["order", "likeness"])
+def test_every_picture_is_seen_at_its_place(page: Any, layout: str) -> None:
+    if layout != "order":
+        page.select_option("#layout", layout)
+        page.wait_for_function(f"document.documentElement.dataset.drawn === '{layout}'")
+    page.evaluate("viewer.viewport.goHome(true)")
+    _settled(page, _ZOOM)
+    page.wait_for_function("viewer.world.getItemAt(0).getFullyLoaded()")
+    page.evaluate("at('bar').remove(); at('help').remove()")
+    order = page.evaluate(f"ATLAS.layouts.{layout}") or list(range(COUNT))
     assert sorted(order) == list(range(COUNT))
-    assert page.evaluate(f"places[{order[7]}]") == 7
+    centres = page.evaluate(
+        """order => order.map((_, place) => {
+          const [x, y] = [place % ATLAS.columns, Math.floor(place / ATLAS.columns)].map(at => (at + 0.5) * ATLAS.side);
+          const point = viewer.world.getItemAt(0).imageToViewportCoordinates(new OpenSeadragon.Point(x, y));
+          const seen = viewer.viewport.pixelFromPoint(point);
+          return [seen.x, seen.y, pictureAt(seen)];
+        })""",
+        order,
+    )
+    colours = _colours()
+    with _seen(page) as seen:
+        for picture, (x, y, told) in zip(order, centres, strict=True):
+            assert told == picture
+            assert seen.getpixel((int(x), int(y))) == pytest.approx(colours[picture], abs=8), picture

@@ -106,27 +106,41 @@ import torch
 torch.set_num_threads(1)
 from stylegan.training.run import train
 from tests.stylegan.training.test_dcgan import OPTIONS, SCHEDULE, Dcgan, pictures
-folder, chance = Path(sys.argv[1]) / "killed", random.Random(int(sys.argv[2]))
-schedule = replace(SCHEDULE, kimg=0.8, save_minutes=0.001)
+root, chance = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
+schedule = replace(SCHEDULE, kimg=2.4, save_minutes=0.001)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+folder = root / "whole"
 task = lambda: Dcgan(pictures(), OPTIONS, reels=folder / "film")
-for _ in range(10):
+# First, so that the runs to be killed find everything imported.
+train(task(), folder, schedule)
+folder = root / "killed"
+reel = folder / "film" / "fresh.u8"
+taken = lambda: reel.stat().st_size // (8 * 3 * 8 * 8) if reel.exists() else 0
+for turn in range(10):
+    wanted = taken() + chance.randint(10, 30)
     child = os.fork()
     if child == 0:
         train(task(), folder, schedule)
         os._exit(0)
-    time.sleep(chance.uniform(0.0, 0.4))
+    # Half of them after some more steps, the others at any moment, also while they read what was saved.
+    while turn % 2 == 0 and taken() < wanted:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0.0, 0.1))
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "the run had ended before it was killed"
+    print(taken(), file=sys.stderr)
 train(task(), folder, schedule)
-folder = Path(sys.argv[1]) / "whole"
-train(task(), folder, replace(SCHEDULE, kimg=0.8))
 """
 
 
 def test_a_run_killed_at_ten_random_moments_is_the_whole_run(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _KILLED, str(tmp_path), str(random.randrange(1 << 30))]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=100)
+    told = subprocess.run(command, cwd=ROOT, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
+    steps = [int(line) for line in told.split()]
+    assert len(steps) == 10
+    # Kills before the first step, or after the last, would prove nothing.
+    assert 0 < min(steps) < max(steps) < 300
+    assert len(set(steps)) >= 5
     assert _left(tmp_path / "killed") == _left(tmp_path / "whole")
 
 
