@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pulse import losses, operators, sphere
     from pulse.best import Best
-    from pulse.depixelizer import Head, Piece, cut_sheet, depixelize, find_head
+    from pulse.depixelizer import FilmResult, Head, Piece, cut_sheet, depixelize, depixelize_frames, find_head
     from pulse.drawn import draw
     from pulse.engine import search
     from pulse.faces import Alignment, align
@@ -39,6 +39,7 @@ __all__ = [
     "Blur",
     "Callback",
     "Downsampler",
+    "FilmResult",
     "Grey",
     "Head",
     "Init",
@@ -59,6 +60,7 @@ __all__ = [
     "check_adjoint",
     "cut_sheet",
     "depixelize",
+    "depixelize_frames",
     "downsample",
     "draw",
     "find_head",
@@ -81,6 +83,7 @@ _MODULES = {
     "Blur": "pulse.operators",
     "Callback": "pulse.state",
     "Downsampler": "pulse.operators",
+    "FilmResult": "pulse.depixelizer",
     "Grey": "pulse.operators",
     "Head": "pulse.depixelizer",
     "Init": "pulse.starts",
@@ -101,6 +104,7 @@ _MODULES = {
     "check_adjoint": "pulse.operators",
     "cut_sheet": "pulse.depixelizer",
     "depixelize": "pulse.depixelizer",
+    "depixelize_frames": "pulse.depixelizer",
     "downsample": "pulse.operators",
     "draw": "pulse.drawn",
     "find_head": "pulse.depixelizer",

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pulse import pictures
 from pulse.best import Best
-from pulse.fit_portrait import MOST, drawn, fit, painted, to_unit
+from pulse.fit_portrait import MOST, Fitting, drawn, fit, painted, to_unit
 from pulse.operators import downsample
 from pulse.options import STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
@@ -48,6 +48,7 @@ def draw(
     grid: str | int = "auto",
     notes: list[str] | None = None,
     callback: Callback | None = None,
+    fitting: Fitting = fit,
 ) -> Result:
     """Draws the portrait that, made small, is the given picture.
 
@@ -65,6 +66,7 @@ def draw(
         eps: mean squared error at which an answer counts as reached.
         size, framing, background, grid, notes: of a picture, as of `pulse.depixelize`; targets are taken as they are.
         callback: called as callback(step, state) at every step with a `SearchState`; returning True ends the fit.
+        fitting: what finds the portraits; of an animation a `pulse.fit_portrait.follow.Follower`.
 
     Returns:
         The answers. `images` (N, 3, R, R) are the drawn pictures; `downsampled`, `l2`, `loss` and `reached` are those
@@ -89,7 +91,7 @@ def draw(
     seeds = tuple(first + i for i in range(len(target)))
     rngs = [torch.Generator().manual_seed(one) for one in seeds]
     told = None if callback is None else _Told(target, options.eps, callback)
-    found = fit(target, kind, _prior(fidelity), starts, rngs, None if told is None else told.follow)
+    found = fitting(target, kind, _prior(fidelity), starts, rngs, None if told is None else told.follow)
     v = found.v.clamp(-MOST, MOST)
     paint, interrupted = None, found.interrupted
     if kind == "any" and not interrupted:

@@ -65,6 +65,7 @@ def least_squares(
     target: Tensor,
     *,
     prior: float | Tensor = 0.0,
+    centre: Tensor | None = None,
     free: Tensor | None = None,
     jacobian: Tensor | None = None,
     renew: int = 1,
@@ -78,8 +79,8 @@ def least_squares(
 ) -> Solution:
     """Moves points until a function of them is near its targets (Levenberg-Marquardt, many problems at once).
 
-    Minimises, for each row, mean((function(x) - target)^2) + prior * mean(x^2). The Jacobian is taken by one-sided
-    differences towards 0, so that a point at the edge of the likely range is not evaluated outside of it.
+    Minimises, for each row, mean((function(x) - target)^2) + prior * mean((x - centre)^2). The Jacobian is taken by
+    one-sided differences towards 0, so that a point at the edge of the likely range is not evaluated outside of it.
 
     Args:
         function: (M, K) -> (M, P), each row on its own; it need not be differentiable.
@@ -87,6 +88,7 @@ def least_squares(
         target: (B, P).
         prior: weight of the prior, a number or (B,); x counts as standard normal, so this is the maximum a posteriori
             point for noise of variance `prior` * P / K.
+        centre: (B, K), the prior's mean; 0 by default.
         free: (B, K) or (K,) bool, the coordinates that may move; all by default.
         jacobian: (B, P, K), where the first step takes it from, so that it is not evaluated; a `Solution` has one. A
             row of NaN is evaluated all the same.
@@ -115,7 +117,8 @@ def least_squares(
     """
     if x.ndim != 2 or target.ndim != 2 or len(x) != len(target):
         raise ValueError(f"The points are {tuple(x.shape)}, the targets {tuple(target.shape)}; give (B, K) and (B, P).")
-    problem = _Problem(function, target, torch.as_tensor(prior, dtype=x.dtype).expand(len(x)), spherical)
+    centre = torch.zeros_like(x) if centre is None else centre
+    problem = _Problem(function, target, torch.as_tensor(prior, dtype=x.dtype).expand(len(x)), centre, spherical)
     free = torch.ones_like(x, dtype=torch.bool) if free is None else free.expand_as(x).clone()
     seen = free.clone()
     shape = (len(x), target.shape[1], x.shape[1])
@@ -135,7 +138,8 @@ def least_squares(
             jacobian = problem.renewed(jacobian, asked, best, difference, seen)
             seen = seen & (jacobian.square().mean(1) > little)
         tried = damping[rows, None] * torch.tensor(_DAMPINGS)
-        moves = problem.moves(jacobian[rows], free[rows], best.x[rows], best.value[rows], rows, tried)
+        away = best.x[rows] - centre[rows]
+        moves = problem.moves(jacobian[rows], free[rows], away, best.value[rows], rows, tried)
         before = best
         best, which = problem.try_moves(best, rows, moves.clamp(-longest, longest), jacobian)
         if renew > 1:
@@ -158,9 +162,12 @@ def _updated(jacobian: Tensor, moved: Tensor, changed: Tensor) -> Tensor:
 class _Problem:
     """The function with its targets, and how often it was evaluated."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor], target: Tensor, prior: Tensor, spherical: bool) -> None:
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], target: Tensor, prior: Tensor, centre: Tensor, spherical: bool
+    ) -> None:
         self.function = function
         self.target = target
+        self.centre = centre
         self.prior = torch.zeros_like(prior) if spherical else prior
         self.spherical = spherical
         self.evaluations = 0
@@ -171,7 +178,9 @@ class _Problem:
 
     def solution(self, x: Tensor, value: Tensor, steps: Tensor, jacobian: Tensor) -> Solution:
         error = (value - self.target).square().mean(1)
-        return Solution(x, value, error, error + self.prior * x.square().mean(1), steps, self.evaluations, jacobian)
+        return Solution(
+            x, value, error, error + self.prior * (x - self.centre).square().mean(1), steps, self.evaluations, jacobian
+        )
 
     def moved(self, x: Tensor, move: Tensor) -> Tensor:
         return sphere.exp(x, move) if self.spherical else x + move
@@ -193,13 +202,15 @@ class _Problem:
         jacobian[row, :, column] = changed / towards[:, None]
         return jacobian
 
-    def moves(self, jacobian: Tensor, free: Tensor, x: Tensor, value: Tensor, rows: Tensor, damping: Tensor) -> Tensor:
-        """(B, D, K): the steps of the damped normal equations for each of D dampings."""
+    def moves(
+        self, jacobian: Tensor, free: Tensor, away: Tensor, value: Tensor, rows: Tensor, damping: Tensor
+    ) -> Tensor:
+        """(B, D, K): the steps of the damped normal equations for each of D dampings, `away` (B, K) from the centre."""
         p, k = jacobian.shape[1:]
         weight = (self.prior[rows] / k)[:, None]
         normal = jacobian.transpose(1, 2) @ jacobian / p + torch.diag_embed(weight.expand(-1, k))
-        gradient = (jacobian.transpose(1, 2) @ (value - self.target[rows])[:, :, None])[:, :, 0] / p + weight * x
-        scale = normal.diagonal(dim1=1, dim2=2).mean(1).clamp(min=torch.finfo(x.dtype).tiny)
+        gradient = (jacobian.transpose(1, 2) @ (value - self.target[rows])[:, :, None])[:, :, 0] / p + weight * away
+        scale = normal.diagonal(dim1=1, dim2=2).mean(1).clamp(min=torch.finfo(away.dtype).tiny)
         damped = normal[:, None] + torch.diag_embed((damping * scale[:, None])[:, :, None].expand(-1, -1, k))
         # The column of a coordinate that is not free is 0, so that without a gradient it stays.
         pull = -(gradient * free)[:, None].expand(-1, damping.shape[1], -1)
@@ -211,7 +222,8 @@ class _Problem:
         x = self.moved(best.x[rows, None].expand(b, d, k), moves)
         values = self.evaluate(x.reshape(b * d, k)).view(b, d, -1)
         error = (values - self.target[rows, None]).square().mean(2)
-        cost = (error + self.prior[rows, None] * x.square().mean(2)).nan_to_num(torch.inf, torch.inf)
+        away = (x - self.centre[rows, None]).square().mean(2)
+        cost = (error + self.prior[rows, None] * away).nan_to_num(torch.inf, torch.inf)
         least, which = cost.min(1)
         helped = least < best.cost[rows]
         taken, one = rows[helped], which[helped]

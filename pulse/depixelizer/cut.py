@@ -101,7 +101,7 @@ def cut_sheet(
     if found.words:
         left_out = f"; {found.blank} blank cells are left out" if found.blank else ""
         told.append(f"It is a sheet, cut {found.words}, into {len(found.cells)} sprites{left_out}.")
-    parts = [_part(seen, cell.box) for cell in found.cells]
+    parts = [part_of(seen, cell.box) for cell in found.cells]
     if native is None and chosen != "off":
         parts = _native_parts(parts, None if chosen == "auto" else int(chosen), told)
     elif native is not None:
@@ -168,10 +168,10 @@ def crop_picture(
     box = None if crop is None else parse_crop(crop, image.size)
     native = _native(pixels, chosen)
     if native is not None:
-        pixels = _part(native.pixels, _in_cells(box, native)) if box is not None else native.pixels
+        pixels = part_of(native.pixels, cells_of(box, native)) if box is not None else native.pixels
         told.append(native.reason)
     elif box is not None:
-        pixels = _part(pixels, box)
+        pixels = part_of(pixels, box)
         # A sprite may stand enlarged in a picture that is not.
         small = _native(pixels, chosen)
         if small is not None:
@@ -179,7 +179,7 @@ def crop_picture(
             told.append(small.reason)
     if head:
         place, _, reason = heads.find(pixels)
-        pixels = _part(pixels, place)
+        pixels = part_of(pixels, place)
         told.append(reason)
     if pixels.shape[0] * pixels.shape[1] < 2:
         raise PictureError("What is cut out is a single pixel, in which nothing can be seen; give a larger crop.")
@@ -265,7 +265,7 @@ def _native_parts(parts: list[np.ndarray], grid: int | None, told: list[str]) ->
     return [one.pixels for one in made]
 
 
-def _part(pixels: np.ndarray, box: Box) -> np.ndarray:
+def part_of(pixels: np.ndarray, box: Box) -> np.ndarray:
     x, y, width, height = box
     return pixels[y : y + height, x : x + width]
 
@@ -280,7 +280,7 @@ def _in_picture(box: Box, native: pixel_grid.TruePixels | None) -> Box:
     return left, top, right - left, bottom - top
 
 
-def _in_cells(box: Box, native: pixel_grid.TruePixels) -> Box:
+def cells_of(box: Box, native: pixel_grid.TruePixels) -> Box:
     """The true pixels of which a box of the picture shows more than half; at least one."""
     x, y, width, height = box
     spans = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from pulse.depixelizer.layouts import Box
 from pulse.pictures.ground import shown
@@ -76,6 +75,8 @@ def _face(pixels: np.ndarray) -> Box | None:
 
 def _figure(mask: np.ndarray) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of the largest thing that hangs together."""
+    from scipy import ndimage
+
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -117,6 +118,8 @@ def _without_thin(body: np.ndarray) -> np.ndarray:
     radius = round(_THIN * len(body))
     if radius < 1:
         return body
+    from scipy import ndimage
+
     wide = np.pad(body, radius)
     disc = np.hypot(*np.ogrid[-radius : radius + 1, -radius : radius + 1]) <= radius + 0.5
     opened = ndimage.binary_opening(wide, disc)[radius:-radius, radius:-radius]

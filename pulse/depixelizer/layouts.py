@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
 
 from pulse.pictures.ground import ground, runs, shown
 
@@ -181,6 +180,8 @@ def _packed(pixels: np.ndarray) -> Layout | None:
     mask = shown(pixels)
     if mask.all():
         return None
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     if count < 2:
         return None

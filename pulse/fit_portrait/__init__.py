@@ -38,7 +38,20 @@ from stylegan import portraits
 from stylegan.portraits import encoder
 from stylegan.portraits.prototypes import dressed
 
-__all__ = ["ALL", "MOST", "NAMES", "PEOPLE", "Fit", "Watch", "drawn", "fit", "painted", "to_normal", "to_unit"]
+__all__ = [
+    "ALL",
+    "MOST",
+    "NAMES",
+    "PEOPLE",
+    "Fit",
+    "Fitting",
+    "Watch",
+    "drawn",
+    "fit",
+    "painted",
+    "to_normal",
+    "to_unit",
+]
 
 # Points drawn around what the network reads, for each target.
 _SCREENED = {"people": 64, "any": 64}
@@ -77,6 +90,10 @@ class Fit:
     errors: Tensor
     evaluations: int
     interrupted: bool = False
+
+
+# `fit`, or what finds portraits in another way.
+Fitting = Callable[[Tensor, str, float, int, Sequence[torch.Generator], Watch | None], Fit]
 
 
 class _Ended(Exception):

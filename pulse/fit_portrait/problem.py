@@ -88,6 +88,7 @@ class Problem:
         steps: int,
         callback: Callable[[int, Solution], object] | None = None,
         jacobian: Tensor | None = None,
+        centre: Tensor | None = None,
     ) -> Solution:
         """Moves v (M, K), of which each is for the target `rows`, along what is continuous; see `least_squares`."""
         free = self.continuous.expand_as(v).clone()
@@ -98,6 +99,7 @@ class Problem:
             v,
             self.flat[rows],
             prior=self.prior,
+            centre=centre,
             free=free,
             jacobian=jacobian,
             renew=2,

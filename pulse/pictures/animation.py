@@ -11,7 +11,7 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import BinaryIO, Protocol
 
@@ -25,6 +25,9 @@ _QUALITY = 92
 _COMMENT = b"!\xfe"
 # Endless repetition, as Netscape 2.0 introduced it and every program since reads it.
 _REPEATED = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+
+
+Size = tuple[int, int]
 
 
 class Animation(Protocol):
@@ -41,13 +44,15 @@ class Gif:
     Args:
         file: open for writing, seekable.
         size: width and height.
-        fps: frames a second; the delays, whole hundredths of a second, keep it on average.
+        seconds: how long each frame is shown; the delays, whole hundredths of a second, keep it on average.
         text: for its comment, as JSON.
     """
 
-    def __init__(self, file: BinaryIO, size: tuple[int, int], fps: Fraction, text: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, size: tuple[int, int], seconds: Iterator[Fraction], text: Mapping[str, str]
+    ) -> None:
         self._file = file
-        self._delays = delays(100 / fps)
+        self._delays = delays(100 * each for each in seconds)
         # No palette for all frames; 8 bits a channel.
         file.write(b"GIF89a" + struct.pack("<HHBBB", *size, 0x70, 0, 0) + _REPEATED)
         # Pure ASCII: JSON escapes everything else.
@@ -77,10 +82,12 @@ class Gif:
 class Webp:
     """An animated WebP (Google, WebP Container Specification, "Animation"); arguments as of `Gif`."""
 
-    def __init__(self, file: BinaryIO, size: tuple[int, int], fps: Fraction, text: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, size: tuple[int, int], seconds: Iterator[Fraction], text: Mapping[str, str]
+    ) -> None:
         self._file = file
         self._size = b"".join((each - 1).to_bytes(3, "little") for each in size)
-        self._delays = delays(1000 / fps)
+        self._delays = delays(1000 * each for each in seconds)
         self._packet = xmp_packet(json.dumps(dict(text)))
         file.write(b"RIFF\0\0\0\0WEBP")
         # Animated, with XMP.
@@ -105,10 +112,12 @@ class Webp:
 class Apng:
     """An animated PNG (W3C, Portable Network Graphics, third edition, section 11.3.6); arguments as of `Gif`."""
 
-    def __init__(self, file: BinaryIO, size: tuple[int, int], fps: Fraction, text: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, size: tuple[int, int], seconds: Iterator[Fraction], text: Mapping[str, str]
+    ) -> None:
         self._file = file
         self._size = size
-        self._delay = (1 / fps).limit_denominator(0xFFFF)
+        self._seconds = seconds
         self._frames = self._sequence = 0
         file.write(_PNG + _png(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)))
         for key, value in text.items():
@@ -120,7 +129,9 @@ class Apng:
     def add(self, picture: Image.Image) -> None:
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
-        delay = (self._delay.numerator, self._delay.denominator)
+        # Beyond 65 s the numerator would not fit.
+        length = min(next(self._seconds), Fraction(65)).limit_denominator(1000)
+        delay = (length.numerator, length.denominator)
         # At the corner, over the whole canvas, replacing what was there.
         control = struct.pack(">IIIIIHHBB", self._next(), *self._size, 0, 0, *delay, 0, 0)
         self._file.write(_png(b"fcTL", control))
@@ -143,19 +154,19 @@ class Apng:
         return self._sequence - 1
 
 
-def delays(delay: Fraction) -> Iterator[int]:
-    """Whole delays that keep the mean `delay`, however it falls between two whole numbers.
+def delays(lengths: Iterable[Fraction]) -> Iterator[int]:
+    """Whole delays that keep the mean of the lengths, however they fall between two whole numbers.
 
-    >>> from itertools import islice
-    >>> list(islice(delays(Fraction(100, 30)), 6))
+    >>> from itertools import islice, repeat
+    >>> list(islice(delays(repeat(Fraction(100, 30))), 6))
     [3, 4, 3, 3, 4, 3]
     """
-    told, frame = 0, 0
-    while True:
-        frame += 1
-        due = math.floor(frame * delay + Fraction(1, 2))
-        yield due - told
-        told = due
+    told, due = 0, Fraction(0)
+    for length in lengths:
+        due += length
+        now = math.floor(due + Fraction(1, 2))
+        yield now - told
+        told = now
 
 
 def _in_blocks(data: bytes) -> bytes:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from importlib import import_module
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from pulse.pictures.animation import Animation, Apng, Gif, Webp
+from pulse.pictures.animation import Animation, Apng, Gif, Webp, delays
 from stylegan.common.console import printable
 from stylegan.common.distribution import missing, software
 from stylegan.common.files import whole_file
@@ -47,7 +48,7 @@ def check_film(path: str | os.PathLike[str], fps: float = FPS) -> None:
     if isinstance(fps, bool) or not math.isfinite(fps) or not 0.1 <= fps <= most:
         raise ValueError(f"A {ending} film cannot have {fps:g} frames a second; give from 0.1 to {most:g}.")
     if ending == ".mp4":
-        _av()
+        pyav()
 
 
 def write_film(
@@ -55,6 +56,7 @@ def write_film(
     frames: Iterable[Tensor | Image.Image],
     *,
     fps: float = FPS,
+    seconds: Sequence[float] | None = None,
     text: Mapping[str, str] | None = None,
 ) -> int:
     """Writes frames as a film, whole or not at all; returns how many there were.
@@ -70,6 +72,7 @@ def write_film(
         path: the file to make or replace, ending in .mp4, .gif, .webp or .png; missing folders are made.
         frames: (C, H, W) in [0, 1] or of uint8, or Pillow pictures; all of one size.
         fps: frames a second, from 0.1; at most 50 in a GIF and 240 in the others.
+        seconds: how long each frame is shown, in place of `fps`; an MP4 repeats frames, at `fps` or more.
         text: more for the film's own text; `stylegan.common.ownership.file_text` reads it.
 
     Raises:
@@ -77,6 +80,8 @@ def write_film(
         OSError: in one sentence, when the file cannot be written.
     """
     check_film(path, fps)
+    if seconds is not None and not all(math.isfinite(each) and each > 0 for each in seconds):
+        raise ValueError("A frame is shown for no time, or for ever; give seconds above 0.")
     path = Path(path)
     pictures = _pictures(frames)
     first = next(pictures, None)
@@ -84,12 +89,12 @@ def write_film(
         raise ValueError("The film has no frames; give at least one.")
     told = {"Software": software(), "synthetic": "true", **(text or {})}
     path.parent.mkdir(parents=True, exist_ok=True)
-    speed = Fraction(fps).limit_denominator(1000)
     with whole_file(path) as part:
         if path.suffix.lower() == ".mp4":
-            return _write_mp4(part, first, pictures, speed, told)
+            speed = Fraction(_fps_for(fps, seconds)).limit_denominator(1000)
+            return _write_mp4(part, _chained(first, pictures), speed, _lengths(fps, seconds), told)
         with part.open("wb") as file:
-            film: Animation = _ANIMATIONS[path.suffix.lower()](file, first.size, speed, told)
+            film: Animation = _ANIMATIONS[path.suffix.lower()](file, first.size, _lengths(fps, seconds), told)
             film.add(first)
             count = 1
             for picture in pictures:
@@ -114,7 +119,20 @@ def _pictures(frames: Iterable[Tensor | Image.Image]) -> Iterator[Image.Image]:
         yield picture
 
 
-def _av() -> Any:
+def _lengths(fps: float, seconds: Sequence[float] | None) -> Iterator[Fraction]:
+    """How long each frame is shown; for ever the same where nobody says."""
+    if seconds is None:
+        return repeat(1 / Fraction(fps).limit_denominator(1000))
+    return iter([Fraction(each).limit_denominator(1000) for each in seconds])
+
+
+def _fps_for(fps: float, seconds: Sequence[float] | None) -> float:
+    """The speed of a film in which no frame is lost."""
+    return fps if not seconds else min(max(fps, 1 / min(seconds)), _FASTEST)
+
+
+def pyav() -> Any:
+    """The module `av`; ValueError, in one sentence, where it is missing."""
     try:
         return import_module("av")
     except ImportError:
@@ -122,13 +140,15 @@ def _av() -> Any:
 
 
 def _write_mp4(
-    part: Path, first: Image.Image, rest: Iterator[Image.Image], fps: Fraction, text: Mapping[str, str]
+    part: Path, pictures: Iterator[Image.Image], fps: Fraction, lengths: Iterator[Fraction], text: Mapping[str, str]
 ) -> int:
-    av = _av()
+    av = pyav()
     codec = next((name for name in _CODECS if name in av.codecs_available), None)
     if codec is None:
         raise ValueError(f"PyAV was built without any of {', '.join(_CODECS)}; write a .webp or .gif instead.")
+    first = next(pictures)
     width, height = (side + side % 2 for side in first.size)
+    times = delays(each * fps for each in lengths)
     try:
         # The index first, so that a browser can begin before it has the whole file.
         with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as file:
@@ -139,9 +159,10 @@ def _write_mp4(
                 stream.bit_rate = int(max(width * height * float(fps) * _BITS, 200_000))
             _tag_as_709(stream.codec_context)
             count = 0
-            for picture in _chained(first, rest):
-                frame = av.VideoFrame.from_image(_even(picture))
-                file.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+            for picture in _chained(first, pictures):
+                for _ in range(next(times)):
+                    frame = av.VideoFrame.from_image(_even(picture))
+                    file.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
                 count += 1
             file.mux(stream.encode())
         return count

@@ -1,5 +1,6 @@
 """Making a picture the square target of a search."""
 
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -78,14 +79,15 @@ def fit_target(
     """
     check_framing(resolution, size, framing)
     picture = image if isinstance(image, Picture) else Picture(image, tuple(framings.fills(image)))
-
-    def resize(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
-        # A kernel with negative lobes overshoots at edges.
-        return downsample(pixels, size=shape, kernel=kernel).clamp(0, 1)
-
     if framing != "pad" and min(picture.image.shape[-2:]) == 1:
         raise PictureError(f'{name} is one pixel wide or high, of which {framing} leaves one pixel; use framing="pad".')
-    return framings.square(picture.image, size, framing, resize, picture.beyond)
+    return framings.square(picture.image, size, framing, partial(fit_resize, kernel=kernel), picture.beyond)
+
+
+def fit_resize(pixels: Tensor, shape: tuple[int, int], kernel: str = "bicubic") -> Tensor:
+    """Pixels (1, 3, h, w) in [0, 1] of another size."""
+    # A kernel with negative lobes overshoots at edges.
+    return downsample(pixels, size=shape, kernel=kernel).clamp(0, 1)
 
 
 def check_framing(resolution: int, size: int, framing: str) -> None:

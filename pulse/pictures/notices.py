@@ -22,14 +22,25 @@ def cut_margins(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """
     if image.mode != "RGBA":
         return image, []
-    box = image.getchannel("A").getbbox()
+    box = narrow_box(image.getchannel("A"))
     if box is None:
         return image, []
     width, height = box[2] - box[0], box[3] - box[1]
-    if 2 * max(width, height) > max(image.size) or width * height < 2:
-        return image, []
     note = f"Its transparent margins are cut: of {image.width}x{image.height} pixels, {width}x{height} show something."
     return image.crop(box), [note]
+
+
+def narrow_box(alpha: Image.Image) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what shows, if it is at most half as large as the canvas; else None.
+
+    Args:
+        alpha: the opacity, "L".
+    """
+    box = alpha.getbbox()
+    if box is None:
+        return None
+    width, height = box[2] - box[0], box[3] - box[1]
+    return None if 2 * max(width, height) > max(alpha.size) or width * height < 2 else box
 
 
 def notices(image: Image.Image) -> list[str]:

@@ -12,6 +12,8 @@ from pulse.pixel_grid.picture import changes, visible
 
 # Neighbouring pixels of sprites differ clearly, where they differ. In photographs most neighbours differ a little.
 _DIFFERENT, _CLEARLY, _SHARE = 2, 24, 0.12
+# In so many pixels of all frames a grid is looked for, because floats take four times their memory.
+_LOOKED_AT = 1 << 23
 # What of the variance an uneven grid may leave in its cells.
 _FLAT = 0.05
 
@@ -78,17 +80,20 @@ def read_frames(frames: Sequence[np.ndarray], grid: int | None = None) -> list[T
     if not frames or any(frame.shape != frames[0].shape for frame in frames):
         raise ValueError("The frames are none, or of several sizes; give frames of one size.")
     height, width = frames[0].shape[:2]
-    seen = [visible(frame) for frame in frames]
-    channels = max(one.shape[2] for one in seen)
     # An opaque frame among others has an opacity, too.
-    seen = [_with_opacity(one) if one.shape[2] < channels else one for one in seen]
-    found = _given(grid, width, height) if grid is not None else _found(seen)
+    opaque = all(frame[..., 3].min() == 255 for frame in frames)
+    if grid is None:
+        step = max(1, -(-len(frames) * height * width // _LOOKED_AT))
+        found = _found([_visible(frame, opaque) for frame in frames[::step]])
+    else:
+        found = _given(grid, width, height)
     if isinstance(found, str):
         return [_as_it_is(frame, found) for frame in frames]
     if found.kernel == "flat":
         made = [colours.of_centres(frame, found.axes) for frame in frames]
     else:
-        made = colours.with_one_palette([colours.to_bytes(_cells(one, found)) for one in seen])
+        cells = [colours.to_bytes(_cells(_visible(frame, opaque), found)) for frame in frames]
+        made = colours.with_one_palette(cells)
     axes = found.axes
     if grid is None and found.kernel in ("bilinear", "bicubic") and any(_alternates(one) for one in made):
         why = "Its waves come as regularly as the cells of a grid, so it is read as it is."
@@ -206,7 +211,10 @@ def _alternates(sprite: np.ndarray) -> bool:
     return min(across, down) < -0.6
 
 
-def _with_opacity(seen: np.ndarray) -> np.ndarray:
+def _visible(frame: np.ndarray, opaque: bool) -> np.ndarray:
+    seen = visible(frame)
+    if opaque or seen.shape[2] == 4:
+        return seen
     return np.concatenate([seen, np.full((*seen.shape[:2], 1), 255, np.float32)], axis=2)
 
 

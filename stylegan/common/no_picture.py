@@ -1,5 +1,6 @@
 """Recognising files that are not pictures, so that the error can say what to do."""
 
+_FILM = "is a film and not a picture; export one frame as PNG first"
 # What a file begins with, and the sentence's second half. XML declarations are looked through for SVG below.
 _BEGINNINGS = (
     (b"%!PS", "is PostScript, a drawing and not pixels; export it as PNG first"),
@@ -7,13 +8,12 @@ _BEGINNINGS = (
     (b"%PDF", "is a PDF and not a picture; export its page as PNG first"),
     (b"\xd7\xcd\xc6\x9a", "is a Windows metafile, a drawing and not pixels; export it as PNG first"),
     (b"PK\x03\x04", "is a zip archive and not a picture; unpack it first"),
+    (b"\x1a\x45\xdf\xa3", _FILM),
     (b"version https://git-lfs", "is a pointer of Git LFS; fetch the picture itself with git lfs pull"),
-    (b"\x1a\x45\xdf\xa3", "is a film and not a picture; export one frame as PNG first"),
 )
 _SVG = "is an SVG, a drawing and not pixels; export it as PNG first"
 _HTML = "is a web page and not a picture; save the picture itself"
 _HEIF = "is in the format HEIC, which is not read here; export it as JPEG or PNG first"
-_FILM = "is a film and not a picture; export one frame as PNG first"
 _AVIF = "is a damaged AVIF, or of a kind that cannot be read here; export it as JPEG or PNG first"
 _BRANDS = {
     b"heic": _HEIF,
@@ -25,6 +25,11 @@ _BRANDS = {
     b"avis": _AVIF,
 }
 HEAD = 4096
+
+
+def is_film(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a film: MP4, QuickTime, Matroska or WebM."""
+    return verdict(head) == _FILM
 
 
 def verdict(head: bytes) -> str:

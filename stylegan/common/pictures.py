@@ -35,7 +35,7 @@ FORMATS = (
     *("GBR", "SPIDER", "PCD", "MCIDAS", "IMT", "XVTHUMB"),
 )
 # In these, further frames follow the first; in others (PSD, MPO) they are layers or previews of the same picture.
-_FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "FLI": "frames", "TIFF": "pages"}
+FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "FLI": "frames", "TIFF": "pages"}
 _FRAMES_LOOKED_AT = 50
 # Words in the errors that decoders raise for files that are cut off.
 _ENDS_EARLY = (
@@ -101,7 +101,7 @@ def read(
     notes = [] if notes is None else notes
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
-        with _opened(path) as file:
+        with opened(path) as file:
             return _read(file, printable(str(name or path)), limit, largest, notes)
     return _read(source, printable(str(name or "The picture")), limit, largest, notes)
 
@@ -118,7 +118,7 @@ def size(source: BinaryIO, *, name: str, limit: int | None = None) -> tuple[int,
         PictureError: as for `read`; whether the pixels can be decoded is not known yet.
     """
     name, limit = printable(name), pixel_limit() if limit is None else limit
-    with _checked(source, name, limit) as image:
+    with checked(source, name, limit) as image:
         if image.width * image.height > limit:
             raise PictureError(_too_large(name, image.width, image.height, limit))
         return image.width, image.height
@@ -131,7 +131,7 @@ def from_pillow(image: Image.Image, *, name: str = "The picture", limit: int | N
         PictureError: as for `read`.
     """
     with _sentences(name, None):
-        return _not_empty(_decoded(image, name, pixel_limit() if limit is None else limit, None), name)
+        return _not_empty(decoded(image, name, pixel_limit() if limit is None else limit, None), name)
 
 
 def is_blank(image: Image.Image) -> bool:
@@ -153,20 +153,21 @@ def _is_empty(image: Image.Image) -> bool:
 
 
 def _read(file: BinaryIO, name: str, limit: int, largest: int | None, notes: list[str]) -> Image.Image:
-    with _checked(file, name, limit) as image:
+    with checked(file, name, limit) as image:
         weight = headers.weight(image, file)
         if weight == 0:
             raise PictureError(f"{name} is a JPEG of more than a hundred scans; export it again.")
         if weight > 1:
             # Such decoders take memory for all pixels, also where they give back fewer.
-            _check_sizes([image.size], name, limit // weight)
+            check_sizes([image.size], name, limit // weight)
         seen = _first_that_shows(image, file, name, limit // weight, largest, notes)
         return _not_empty(seen, name)
 
 
 @contextlib.contextmanager
-def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
-    """An open picture, not yet decoded, whose headers are within the limits."""
+def checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
+    """An open picture, not yet decoded, whose headers are within the limits. What its decoder raises while it is open
+    becomes a PictureError."""
     file.seek(0)
     head = file.read(HEAD)
     size = file.seek(0, os.SEEK_END)
@@ -180,10 +181,10 @@ def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
         )
     with _sentences(name, head):
         sizes, weight = headers.sizes_before_opening(file, head)
-        _check_sizes(sizes, name, limit // weight)
+        check_sizes(sizes, name, limit // weight)
         file.seek(0)
         with Image.open(file, formats=_formats()) as image:
-            _check_sizes(headers.sizes_before_decoding(image, file), name, limit)
+            check_sizes(headers.sizes_before_decoding(image, file), name, limit)
             if headers.is_packed(image):
                 raise PictureError(
                     f"{name} is a {image.format} whose size is not known before it is decoded; export it as PNG first."
@@ -194,8 +195,8 @@ def _checked(file: BinaryIO, name: str, limit: int) -> Iterator[Any]:
 def _first_that_shows(
     image: Any, file: BinaryIO, name: str, limit: int, largest: int | None, notes: list[str]
 ) -> Image.Image:
-    found = _decoded(image, name, limit, largest)
-    kind = _FRAMES.get(image.format)
+    found = decoded(image, name, limit, largest)
+    kind = FRAMES.get(image.format)
     if kind is None or not getattr(image, "is_animated", False):
         return found
     index, first = 0, found
@@ -205,7 +206,7 @@ def _first_that_shows(
         most = min(_FRAMES_LOOKED_AT, limit // (width * height))
         while is_blank(found) and index + 1 < most:
             image.seek(index + 1)
-            found, index = _decoded(image, name, limit, largest), index + 1
+            found, index = decoded(image, name, limit, largest), index + 1
     if is_blank(found):
         index, found = 0, first
     which = "the first" if index == 0 else f"number {index + 1}, the first that shows more than one colour,"
@@ -213,7 +214,8 @@ def _first_that_shows(
     return found
 
 
-def _decoded(image: Image.Image, name: str, limit: int, largest: int | None) -> Image.Image:
+def decoded(image: Image.Image, name: str, limit: int, largest: int | None = None) -> Image.Image:
+    """The pixels of an open picture, as `read` returns them; arguments as of `read`."""
     width, height = image.size
     if width * height == 0:
         raise PictureError(f"{name} has no pixels; give a picture of at least two.")
@@ -251,7 +253,8 @@ def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def opened(path: str) -> Iterator[BinaryIO]:
+    """The regular file at a path; a PictureError says why there is none."""
     name = printable(str(path))
     try:
         # Opening a pipe would wait for its other end.
@@ -318,7 +321,8 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_sizes(sizes: list[tuple[int, int]], name: str, limit: int) -> None:
+def check_sizes(sizes: list[tuple[int, int]], name: str, limit: int) -> None:
+    """Raises PictureError if one of the sizes has more pixels than the limit."""
     for width, height in sizes:
         if width * height > limit:
             raise PictureError(_too_large(name, width, height, limit))
