@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from pulse import pixel_grid
 from pulse.depixelizer import heads, layouts
 from pulse.depixelizer.layouts import Box
 from pulse.pictures.read import PictureError, Source, from_rgba, load_picture, parse_grid, rgba
+from stylegan.common.console import printable
 
 __all__ = ["Box", "Head", "Piece", "crop_picture", "cut_sheet", "find_head", "parse_crop", "parse_layout"]
 
 # Larger sheets are cut first, and the grid of their sprites is looked for in so many pixels.
 _FOR_GRID = 1 << 20
 _MOST_CELLS = 4096
+# Looking for sprites takes a dozen bytes for each pixel.
+_LARGEST = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,12 @@ def cut_sheet(
     chosen = parse_grid(grid)
     told: list[str] = []
     image = load_picture(picture, notes=told)
+    if image.width * image.height > _LARGEST:
+        name = str(picture) if isinstance(picture, (str, os.PathLike)) else "The sheet"
+        raise PictureError(
+            f"{printable(name)} has {image.width}x{image.height} pixels, more than the {_LARGEST:,} that are cut; make "
+            "it smaller, or cut it in parts."
+        )
     pixels = rgba(image)
     native = _native(pixels, chosen)
     seen = pixels if native is None else native.pixels

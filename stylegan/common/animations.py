@@ -13,7 +13,7 @@ from stylegan.common.console import printable
 from stylegan.common.pictures import FRAMES, PictureError, check_sizes, checked, decoded, opened, pixel_limit
 
 # The frames that are decoded, of which the reduced ones are kept, may have so many times the pixels of one picture.
-_ALL_FRAMES = 16
+_ALL_FRAMES = 8
 
 
 class Kept:
@@ -24,7 +24,7 @@ class Kept:
     Args:
         name: what errors call the animation.
         most: how many frames there may be.
-        limit: how many pixels are kept, and a sixteenth of how many may be decoded.
+        limit: how many pixels are kept, and an eighth of how many may be decoded.
     """
 
     def __init__(self, name: str, most: int, limit: int) -> None:
