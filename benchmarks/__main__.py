@@ -3,8 +3,8 @@
     python -m benchmarks
 
 Each runs in a process of its own, and what it draws goes to a temporary folder. A benchmark that fails does not stop
-the others; it is named at the end, and the exit code is then 1. `benchmarks.curve` is not among them: it needs the
-folder of a training run.
+the others; it is named at the end, and the exit code is then 1. `benchmarks.curve`, `benchmarks.emoji_epoch` and
+`benchmarks.emoji_atlas` are not among them: they need the folder of a run, of emoji, or of an atlas.
 """
 
 import argparse

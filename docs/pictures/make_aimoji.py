@@ -1,6 +1,9 @@
-"""Draws emoji.png and epochs.png: emoji of the DCGAN in the box, and what its run drew after epochs 1, 5 and 25.
+"""Draws emoji.png, epochs.png and emoji_stylegan2.png.
 
-python docs/pictures/make_aimoji.py --run run
+They are emoji of the DCGAN in the box, what its run drew after epochs 1, 5 and 25, and emoji of a StyleGAN2. The curve
+emoji_curve.png is drawn by `python -m benchmarks.curve run --reals run --count 1024 -o docs/pictures/emoji_curve.png`.
+
+python docs/pictures/make_aimoji.py --run run --stylegan2 run2
 """
 
 import argparse
@@ -18,14 +21,18 @@ _EPOCHS, _GAP = (1, 5, 25), 24
 
 
 def main() -> None:
-    """Draws the pictures; epochs.png only where the folder of a run is given."""
+    """Draws the pictures; those of runs only where their folders are given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--run", type=Path, help="folder of `pulse aimoji train`")
+    parser.add_argument("--stylegan2", type=Path, help="folder of `stylegan train`")
     parser.add_argument("--width", type=int, default=920, help="of epochs.png, which is reduced to it")
     arguments = parser.parse_args()
     here, text = Path(__file__).parent, {"Software": software(), "synthetic": "true"}
     sampled = stylegan.sample(stylegan.load("aimoji"), range(64), 1)
     write_picture(here / "emoji.png", to_pil(grid(sampled, 16)), text)
+    if arguments.stylegan2 is not None:
+        sampled = stylegan.sample(stylegan.load(arguments.stylegan2), range(64), 1)
+        write_picture(here / "emoji_stylegan2.png", to_pil(grid(sampled, 16)), text)
     if arguments.run is not None:
         steps = [epoch * steps_of_epoch(arguments.run) for epoch in _EPOCHS]
         sheets = [Image.open(arguments.run / f"fakes_{step:06d}.png").convert("RGB") for step in steps]

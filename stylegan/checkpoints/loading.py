@@ -56,6 +56,9 @@ def load(source: str | os.PathLike[str] = "default", which: Which = "G_ema") -> 
     network = read(path, which).network
     if not isinstance(network, Discriminator):
         network.source = path
+        # What a search found is loaded again by this name.
+        if zoo.find(str(source)) is not None and zoo.find(network.name) is None:
+            network.name = str(source)
     return network
 
 

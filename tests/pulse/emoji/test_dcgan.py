@@ -50,6 +50,21 @@ def test_a_morph_goes_through_it(G: Generator) -> None:
     torch.testing.assert_close(walked[0], stylegan.sample(G, [1])[0], atol=1e-5, rtol=0)
 
 
+def test_a_morph_goes_from_one_search_result_to_another(tmp_path: Path) -> None:
+    G = stylegan.load("aimoji")
+    assert G.name == "aimoji"
+    target = pulse.downsample(stylegan.sample(G, [3, 4]), size=8).clamp(0, 1)
+    found = pulse.search("aimoji", target, steps=2, seed=0)
+    for number in range(2):
+        found[number].save(tmp_path / f"{number}.safetensors")
+    between = [str(tmp_path / f"{number}.safetensors") for number in range(2)]
+    assert main(["morph", *between, "-o", str(tmp_path / "between.png"), "--frames", "3"]) == 0
+    with Image.open(tmp_path / "between.png") as film:
+        assert (film.size, film.n_frames) == ((64, 64), 3)  # type: ignore[attr-defined]
+        first = np.asarray(film.convert("RGB")) / 255
+    np.testing.assert_allclose(first, found.images[0].permute(1, 2, 0).numpy(), atol=0.01)
+
+
 def test_the_commands_train_film_and_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
     for number in range(16):
