@@ -18,6 +18,7 @@ class Job:
         told: the last thing that the worker told of.
         result: what the work returned, once it is done.
         error: what it raised instead.
+        left: whether its owner has gone, so that nobody wants what it finds.
     """
 
     def __init__(self, owner: str, work: Callable[[Job], Any], seconds: float) -> None:
@@ -25,7 +26,7 @@ class Job:
         self.told: Any = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self.stopped = False
+        self.stopped = self.left = False
         self.started: float | None = None
         self.done = False
         self._changed = threading.Condition()
@@ -60,12 +61,15 @@ class Job:
         return self.stopped or self.out_of_time
 
     def run(self) -> None:
-        """Works, in the worker's thread."""
+        """Works, in the worker's thread; `finish` tells of it."""
         self.started = time.monotonic()
         try:
             self.result = self.work(self)
         except BaseException as error:
             self.error = error
+
+    def finish(self) -> None:
+        """Tells its visitor that it is done."""
         with self._changed:
             self.done = True
             self._changed.notify_all()
@@ -104,12 +108,13 @@ class Pool:
         with self._changed:
             return 0 if job not in self._waiting else 1 + list(self._waiting).index(job)
 
-    def stop(self, owner: str) -> None:
-        """Stops the owner's job; one that waits is forgotten."""
+    def stop(self, owner: str, *, left: bool = False) -> None:
+        """Stops the owner's job; one that waits is forgotten. `left` is whether the owner has gone."""
         with self._changed:
             mine = [job for job in (*self._waiting, *self._working) if job.owner == owner]
             self._waiting = deque(job for job in self._waiting if job.owner != owner)
         for job in mine:
+            job.left = job.left or left
             job.stop()
 
     def close(self) -> None:
@@ -133,3 +138,5 @@ class Pool:
             job.run()
             with self._changed:
                 self._working.remove(job)
+            # Only now, so that its owner can ask for the next.
+            job.finish()

@@ -63,13 +63,13 @@ class Page:
         try:
             if side not in (8, 16, 24, 32):
                 raise ValueError("The board has no such size; choose another.")
-            target = read_upload(data.get("data"), side, self.limits, notes)
-            # A picture of fewer pixels keeps its size, down to what can be answered.
-            shown = to_board(target, named(data.get("name")), notes)
+            found = read_upload(data.get("data"), side, data.get("part"), self.limits, notes)
         except ValueError as error:
             kept = board if isinstance(board, dict) else {}
             return {**kept, "notes": [str(error)], "bad": True, "turn": views.turn()}
-        return {**shown, "turn": views.turn()}
+        name = named(data.get("name"))
+        pieces = [to_board(target, f"{name} {piece}".strip()) for piece, target in found]
+        return {**pieces[0], "notes": notes, "pieces": pieces if len(pieces) > 1 else [], "turn": views.turn()}
 
     def find(
         self,
@@ -107,7 +107,7 @@ class Page:
             )
             job = self.pool.submit(owner, partial(find_faces, asked=asked, shelf=self.shelf))
         except (ValueError, TypeError, OverflowError) as error:
-            yield views.failed_stage(_sentence(error), stage), nothing, *_buttons(working=False)
+            yield views.failed_stage(_sentence(error), stage), nothing, nothing, nothing
             return
         known = 0
         yield views.working_stage(job, asked, self.pool.before(job)), nothing, *_buttons(working=True)
@@ -125,8 +125,9 @@ class Page:
 
     def leave(self, request: gr.Request) -> None:
         """The visitor closed the page."""
-        self.stop(request)
-        self.shelf.forget(str(request.session_hash))
+        owner = str(request.session_hash)
+        self.pool.stop(owner, left=True)
+        self.shelf.forget(owner)
 
     def choose(self, stage: Any, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         """Shows an answer of the gallery."""

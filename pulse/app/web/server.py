@@ -27,8 +27,8 @@ from pulse.app.web.work import warm_up
 
 # All that the page needs. Gradio offers more (files of the cache, uploads, a proxy, recordings); nothing else passes.
 _READ = re.compile(
-    r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/assets/[\w./-]+|/static/[\w./-]+|/svelte/[\w./-]+"
-    r"|/gradio_api/(queue/data|heartbeat/\w+|startup-events|info|theme\.css|app_id)"
+    r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/assets/[\w./-]+|/static/[\w./-]+"
+    r"|/gradio_api/(queue/data|heartbeat/\w+|startup-events)"
 )
 _WRITTEN = re.compile(r"/gradio_api/(queue/join|run/predict|cancel|reset)/?")
 _HEADERS = {

@@ -22,6 +22,7 @@ from pulse.app.web.answers import Answer, Shelf, answer_of, file_bytes, picture_
 from pulse.app.web.asked import DRAWN, Asked
 from pulse.app.web.jobs import Job
 from pulse.app.web.limits import Limits
+from pulse.depixelizer import crop_picture
 from pulse.generators import load_generator
 from pulse.pictures.film import write_film
 from pulse.result import Result
@@ -33,6 +34,8 @@ from stylegan.portraits import encoder
 
 # Of a film: its side, frames a second, how long the input stands still, how far the head turns, and its frames.
 _FILM, _FPS, _STILL, _TURN, _FRAMES = 256, 15, 10, 20.0, 16
+# What the board can show of a picture that is dropped, and how many sprites of a sheet.
+PARTS, _PIECES = ("all", "head", "sheet"), 48
 # The most previews of one search that are kept for its film.
 _SEEN = 40
 _LOCK = threading.Lock()
@@ -65,7 +68,7 @@ def find_faces(job: Job, asked: Asked, shelf: Shelf) -> tuple[Answer, ...]:
     """Finds the answers to a request; a job that must end has its best so far."""
     found: list[Answer] = []
     for i in range(asked.samples):
-        if found and job.must_end:
+        if job.left or (found and job.must_end):
             break
         # Asked so, it is this face alone.
         this = replace(asked, seed=asked.seed + i, samples=1)
@@ -77,17 +80,27 @@ def find_faces(job: Job, asked: Asked, shelf: Shelf) -> tuple[Answer, ...]:
         else:
             this = replace(this, changed={})
         answer = answer_of(shelf.number(), this, result, watcher.seen())
-        shelf.keep(job.owner, answer)
+        if not job.left:
+            shelf.keep(job.owner, answer)
         found.append(answer)
     return tuple(found)
 
 
-def read_upload(data: Any, size: int, limits: Limits, notes: list[str]) -> Tensor:
-    """The target (1, 3, size, size) of a file that the page sent in base64.
+def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str]) -> list[tuple[str, Tensor]]:
+    """What the drawing board shows of a file that the page sent in base64: names, and targets of `size` pixels a side.
+
+    Args:
+        data: the file.
+        size: pixels along a side; a picture of fewer keeps its own.
+        part: one of `PARTS`: all of it, the head of the figure in it, or each sprite of a sheet.
+        limits: of the file.
+        notes: gets a sentence for each surprise.
 
     Raises:
         ValueError: in one sentence, if it is too large, or no picture that can be read.
     """
+    if part not in PARTS:
+        raise ValueError(f"Of a picture can be taken {', '.join(PARTS)}; choose one of them.")
     if not isinstance(data, str):
         raise ValueError("No picture came; drop one, or choose a file.")
     if len(data) > limits.file_bytes * 4 // 3 + 4:
@@ -96,9 +109,21 @@ def read_upload(data: Any, size: int, limits: Limits, notes: list[str]) -> Tenso
         content = base64.b64decode(data, validate=True)
     except binascii.Error:
         raise ValueError("The picture came damaged; drop it again.") from None
-    largest = 32 * size
+    # A photograph is made small anyway; heads and sprites are looked for in all pixels.
+    largest = 32 * size if part == "all" else None
     picture = files.read(io.BytesIO(content), name="The picture", limit=limits.pixels, largest=largest, notes=notes)
-    return pictures.read_target(picture, limits.side, size, notes=notes)
+    if part == "sheet":
+        pieces = pulse.cut_sheet(picture, notes=notes)
+        if len(pieces) > _PIECES:
+            notes.append(f"The first {_PIECES} are shown.")
+        return [
+            (piece.name, pictures.read_target(piece.picture, limits.side, size, grid="off"))
+            for piece in pieces[:_PIECES]
+        ]
+    if part == "head":
+        head = crop_picture(picture, head=True, notes=notes)
+        return [("head", pictures.read_target(head, limits.side, size, grid="off", notes=notes))]
+    return [("", pictures.read_target(picture, limits.side, size, notes=notes))]
 
 
 def film(job: Job, answer: Answer) -> bytes:

@@ -50,7 +50,7 @@ function travel(from, to) {
   to.push({ side, pixels: pixels.slice() });
   ({ side, pixels } = from.pop());
   clampCursor();
-  at("select").value = String(side);
+  at("select.pixels").value = String(side);
   show();
   say();
 }
@@ -111,7 +111,7 @@ function doIt(what) {
     mirror = !mirror;
     at("[data-do=mirror]").setAttribute("aria-pressed", String(mirror));
   }
-  if (what === "clear") { remember(); pixels.fill(255); name = "drawing"; file = null; tell(""); show(); say(); }
+  if (what === "clear") { remember(); pixels.fill(255); name = "drawing"; noFile(); tell(""); show(); say(); }
 }
 
 function resize(given) {
@@ -132,17 +132,44 @@ function resize(given) {
 // What came from Python: an upload that was read, a link.
 function load(value) {
   if (!value || !value.rgb) return;
-  remember();
-  side = value.side;
-  name = value.name || "picture";
-  pixels = Uint8ClampedArray.from(value.rgb.match(/../g), (two) => parseInt(two, 16));
-  const select = at("select");
+  paint({ name: "picture", ...value });
+  const select = at("select.pixels");
   if (![...select.options].some((one) => one.value === String(side))) select.add(new Option(side, side));
   select.value = String(side);
-  clampCursor();
   tell((value.notes || []).join(" "), value.bad);
-  show();
+  showPieces(value.pieces || []);
   settled();
+}
+
+// The board is no longer that of a file.
+function noFile() {
+  file = null;
+  at(".take").hidden = at(".pieces").hidden = true;
+}
+
+function showPieces(pieces) {
+  at(".pieces").hidden = !pieces.length;
+  at(".pieces").replaceChildren(...pieces.map((piece) => {
+    const button = document.createElement("button"), small = document.createElement("canvas");
+    small.width = small.height = piece.side;
+    const brush = small.getContext("2d"), image = brush.createImageData(piece.side, piece.side);
+    const bytes = piece.rgb.match(/../g).map((two) => parseInt(two, 16));
+    for (let i = 0; i < piece.side ** 2; i++) image.data.set([...bytes.slice(3 * i, 3 * i + 3), 255], 4 * i);
+    brush.putImageData(image, 0, 0);
+    button.type = "button";
+    button.title = button.ariaLabel = piece.name;
+    button.append(small);
+    button.addEventListener("click", () => { props.value = { ...piece, notes: [] }; paint(piece); });
+    return button;
+  }));
+}
+
+function paint(piece) {
+  remember();
+  ({ side, name } = piece);
+  pixels = Uint8ClampedArray.from(piece.rgb.match(/../g), (two) => parseInt(two, 16));
+  clampCursor();
+  show();
 }
 
 async function shrunk(given) {
@@ -168,8 +195,9 @@ async function take(given) {
   }
   const reader = new FileReader();
   reader.onload = () => {
+    at(".take select").value = "all";
     file = { name: given.name || "pasted", data: reader.result.slice(reader.result.indexOf(",") + 1) };
-    send(Number(at("select").value));
+    send(Number(at("select.pixels").value));
   };
   reader.onerror = () => tell(`${given.name} cannot be read; drop it again.`, true);
   reader.readAsDataURL(data);
@@ -177,7 +205,8 @@ async function take(given) {
 
 function send(pixelsWanted) {
   tell(`Reading ${file.name} ...`);
-  trigger("upload", { name: file.name, data: file.data, side: pixelsWanted });
+  at(".take").hidden = false;
+  trigger("upload", { name: file.name, data: file.data, side: pixelsWanted, part: at(".take select").value });
 }
 
 PALETTE.forEach((hex) => {
@@ -206,7 +235,8 @@ at(".palette").addEventListener("keydown", (event) => {
 });
 element.querySelectorAll(".tool").forEach((b) => b.addEventListener("click", () => setTool(b.dataset.tool)));
 element.querySelectorAll("[data-do]").forEach((b) => b.addEventListener("click", () => doIt(b.dataset.do)));
-at("select").addEventListener("change", (event) => resize(Number(event.target.value)));
+at(".take select").addEventListener("change", () => file && send(Number(at("select.pixels").value)));
+at("select.pixels").addEventListener("change", (event) => resize(Number(event.target.value)));
 
 function placeOf(event) {
   const box = canvas.getBoundingClientRect();
@@ -286,11 +316,11 @@ document.addEventListener("pulse-example", (event) => {
   remember();
   side = small.width;
   name = called;
-  file = null;
+  noFile();
   const data = brush.getImageData(0, 0, side, side).data;
   pixels = new Uint8ClampedArray(side * side * 3);
   for (let i = 0; i < side * side; i++) pixels.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
-  at("select").value = String(side);
+  at("select.pixels").value = String(side);
   clampCursor();
   tell("");
   show();

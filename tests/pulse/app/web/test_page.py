@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,27 @@ def test_a_second_picture_of_the_same_name_is_another(visitor: Visitor) -> None:
             assert torch.equal(visitor.read("same.png", _png(sprite), how), _bytes_of(sprite)), (how, name)
 
 
+def test_a_sheet_is_cut_and_a_head_is_taken(visitor: Visitor) -> None:
+    names = ("cat", "fox", "frog", "robot")
+    sheet = torch.ones(1, 3, 36, 36)
+    for i, name in enumerate(names):
+        y, x = 1 + 18 * (i // 2), 1 + 18 * (i % 2)
+        sheet[..., y : y + 16, x : x + 16] = sprites.load(name)
+    visitor.read("sheet.png", _png(sheet))
+    settled = visitor.page.get_attribute("#board [data-ready]", "data-settled")
+    visitor.page.select_option(".take select", "sheet")
+    visitor.page.wait_for_selector(f"#board [data-ready]:not([data-settled='{settled}'])")
+    assert "into 4 sprites" in visitor.notes()
+    assert len(visitor.page.query_selector_all(".pieces button")) == 4
+    first = visitor.board
+    visitor.page.click(".pieces button:nth-child(3)")
+    assert not torch.equal(visitor.board, first)
+    # Gradio has it too: the next stroke is on this sprite.
+    visitor.page.click(".examples [data-name=cat]")
+    assert visitor.page.is_hidden(".pieces")
+    assert visitor.page.is_hidden(".take")
+
+
 def test_three_visitors_at_once(server: Any, browser: Any) -> None:
     visitors = [Visitor(browser, server.url) for _ in range(3)]
     names = ("knight", "alien", "wizard")
@@ -322,3 +344,20 @@ def test_everything_has_a_name_and_can_be_reached_by_keyboard(visitor: Visitor) 
         if "find" in reached:
             break
     assert {"knight", "canvas", "palette", "file", "find"} <= reached
+
+
+def test_a_visitor_who_leaves_is_forgotten(server: Any, browser: Any) -> None:
+    one = Visitor(browser, server.url)
+    one.page.click(".examples [data-name=king]")
+    one.page.click("#find")
+    one.page.wait_for_selector(".stage[data-state=working] .answer[src]")
+    job = server.page.pool._working[0]
+    one.close()
+    end = time.monotonic() + 60
+    while not job.done and time.monotonic() < end:
+        time.sleep(0.1)
+    assert job.done
+    assert job.stopped
+    while server.page.shelf.of(job.owner) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert server.page.shelf.of(job.owner) == []
