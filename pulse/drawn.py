@@ -19,14 +19,14 @@ from pulse import pictures
 from pulse.best import Best
 from pulse.fit_portrait import MOST, Fitting, drawn, fit, painted, to_unit
 from pulse.operators import downsample
-from pulse.options import STARTS, DrawnOptions, SearchOptions
+from pulse.options import SMALLEST, STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
 from pulse.state import Callback, SearchState
 from stylegan import portraits
 from stylegan.portraits.tint import Tint
 
-# Sides of a target, in pixels.
-_SMALLEST, _LARGEST = 8, 64
+# The largest side of a target, in pixels.
+_LARGEST = 64
 # Stages of a fit that `Result.history` tells of: screened, polished, switches tried, polished again, drawn large.
 _STAGES = 5
 # Of the pictures that a callback sees, in pixels.
@@ -228,9 +228,9 @@ def _target(picture: Any, size: int, framing: str, background: Any, grid: str | 
         else:
             notes.extend(found)
     side = target.shape[-1]
-    if target.shape[-2] != side or not _SMALLEST <= side <= _LARGEST:
+    if target.shape[-2] != side or not SMALLEST <= side <= _LARGEST:
         raise ValueError(
-            f"The target is {side}x{target.shape[-2]} pixels; drawn answers need a square of {_SMALLEST} to "
+            f"The target is {side}x{target.shape[-2]} pixels; drawn answers need a square of {SMALLEST} to "
             f"{_LARGEST}, the network's search (finish='network') takes others."
         )
     return target

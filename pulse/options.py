@@ -22,6 +22,8 @@ METHODS = ("bounded", "pulse", "fast")
 
 # Starting points of a drawn answer, where nobody says how many.
 STARTS = 2
+# The smallest side of a target that an answer is drawn for, in pixels.
+SMALLEST = 8
 
 T = TypeVar("T")
 

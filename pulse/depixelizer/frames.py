@@ -18,6 +18,7 @@ from pulse.depixelizer import heads
 from pulse.depixelizer.cut import cells_of, parse_crop, part_of
 from pulse.depixelizer.film import FilmResult
 from pulse.depixelizer.motion import Shift, shifts, steadied
+from pulse.depixelizer.one import large_enough
 from pulse.engine import search
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import load_generator
@@ -110,6 +111,9 @@ def depixelize_frames(
             f"The animation has {len(targets)} different frames, whose answers of {side} px take too much memory; "
             "choose a lower resolution, or cut it shorter."
         )
+    if G is None:
+        # One note is enough.
+        targets = [large_enough(one, told if i == 0 else []) for i, one in enumerate(targets)]
     for note in told if notes is None else ():
         warnings.warn(f"About the picture: {note}", stacklevel=2)
     if notes is not None:
@@ -120,6 +124,7 @@ def depixelize_frames(
     scale = answers[0].images.shape[-1] / squares[0].shape[-1] if move else 0
     if move:
         own = [pictures.fit_target(one, max(side, size), size, "pad", chosen.kernel) for one in squares]
+        own = own if G is not None else [large_enough(one, []) for one in own]
     else:
         own = [targets[i] for i in order]
     return FilmResult(

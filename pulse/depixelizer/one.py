@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from pulse import pictures
 from pulse.depixelizer.cut import crop_picture
 from pulse.engine import search
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import load_generator
-from pulse.options import SearchOptions, given_options, merge_options
+from pulse.options import SMALLEST, SearchOptions, given_options, merge_options
 from pulse.result import Result
 from pulse.state import Callback
 
@@ -90,9 +92,22 @@ def depixelize(
         grid=grid,
         notes=found,
     )
+    if who == "drawn":
+        target = large_enough(target, found)
     if notes is None:
         for note in found:
             warnings.warn(f"About the picture: {note}", stacklevel=2)
     else:
         notes.extend(found)
     return search(G, target, chosen, finish=finish, callback=callback, **for_drawn, **overrides)
+
+
+def large_enough(target: Tensor, notes: list[str]) -> Tensor:
+    """A target (1, 3, s, s) that a drawn answer can be found for: pixels of a smaller one are repeated, and a note says
+    so."""
+    side = target.shape[-1]
+    factor = -(-SMALLEST // side)
+    if factor == 1:
+        return target
+    notes.append(f"It has {side}x{side} pixels, too few for a drawn answer, so each stands for {factor}x{factor}.")
+    return target.repeat_interleave(factor, 2).repeat_interleave(factor, 3)

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pulse
@@ -174,3 +175,13 @@ def test_depixelize_answers_what_is_cut_out() -> None:
     pixels, _ = figure(np.random.default_rng(0), 32, 0.4)
     pulse.depixelize(pixels, head=True, **given)
     assert "The head was found above the neck of the figure." in notes
+
+
+def test_a_head_of_a_few_pixels_is_answered_too() -> None:
+    notes: list[str] = []
+    given = {"resolution": 64, "starts": 1, "seed": 0, "callback": lambda step, state: True, "notes": notes}
+    small = sprite(0).crop((4, 4, 10, 10))
+    result = pulse.depixelize(small, **given)
+    assert result.target.shape == (1, 3, 12, 12)
+    assert torch.equal(result.target[..., ::2, ::2], result.target[..., 1::2, 1::2])
+    assert notes[-1] == "It has 6x6 pixels, too few for a drawn answer, so each stands for 2x2."
