@@ -44,7 +44,7 @@ class Page:
         self.pool, self.shelf = Pool(limits), Shelf(limits)
 
     def open(self, request: gr.Request) -> tuple[Any, ...]:
-        """What a visitor sees first: an empty board, or what their link holds."""
+        """What a visitor sees first: the page as it was built, or what their link holds."""
         query = dict(request.query_params)
         try:
             asked = from_query(query, self.limits)
@@ -52,7 +52,8 @@ class Page:
             board = {**to_board(blank()), "notes": [str(error)], "bad": True}
             return board, *self._options(None), False
         if asked is None:
-            return to_board(blank()), *self._options(None), False
+            # The page is as it was built. Its visitor may have begun to draw.
+            return *[gr.skip()] * 7, False
         return to_board(asked.target, asked.name), *self._options(asked), dict(asked.changed)
 
     def upload(self, board: Any, event: gr.EventData) -> dict[str, Any]:

@@ -136,6 +136,13 @@ def test_a_forged_path_is_no_picture(server: Any, event_data: Any) -> None:
     assert not told["success"] or told["output"]["data"][0]["bad"]
 
 
+def test_opening_the_page_leaves_what_its_visitor_has_begun(server: Any) -> None:
+    told = _event(server, _number_of(server, "open"), [])
+    assert told["success"]
+    updates = told["output"]["data"][:7]
+    assert [("value" in update, update["__type__"]) for update in updates] == [(False, "update")] * 7
+
+
 def test_a_forged_file_on_the_board_is_no_picture(server: Any) -> None:
     options = ["drawn", "any", 1, 0.7, 512, 0]
     told = _event(server, _number_of(server, "find"), [None, _FORGED, *options, {}])
