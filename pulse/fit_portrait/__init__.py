@@ -4,8 +4,9 @@ A portrait is a point v of a space with a standard normal prior; `stylegan.portr
 target: points around what a small network reads from it (`stylegan.portraits.encoder`) are drawn, and the best is
 polished by Levenberg-Marquardt (`pulse.finish`). A derivative does not see switches (glasses, a hat, a crown), so the
 values of each are tried: the last Jacobian foretells what every trial would reach, and the most promising are drawn.
-Effort goes where it is needed: other starts, and more turns of switches, only for targets that are still far. Targets
-of more than 16 px are made small first; the answer is refined at their own size.
+Effort goes where it is needed: other starts, and more turns of switches, only for targets that are still far. What no
+portrait shows, such as most sprites of games, is met by paint in the end (`painting`). Targets of more than 16 px are
+made small first; the answer is refined at their own size.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ _COARSE = 16
 # How often switches are tried; every time but the first only for targets whose error is still more than this. Half
 # of the default `eps` leaves room for what pictures of other sizes differ by.
 _TURNS, _FAR = 2, 1e-3
+# Targets whose best screened point is further than this are none that portraits show. What paint can mend counts less
+# for them (`Problem.soft`), and they get one turn.
+_STRANGE = 1.2e-2
 # Polishes at the target's own size, each after a correction.
 _REFINED = 3
 # Called as watch(step, steps, v, error), step below steps, with the best points (N, K) so far and their errors (N,);
@@ -103,24 +107,25 @@ class _Ended(Exception):
 class _Watched:
     """The best so far, which remains when a fit is ended, and who is told of it."""
 
-    def __init__(self, mean: Tensor, watch: Watch | None) -> None:
+    def __init__(self, mean: Tensor, steps: int, watch: Watch | None) -> None:
         count = len(mean)
         self.v, self.start = mean.clamp(-MOST, MOST), torch.zeros(count, dtype=torch.int64)
         self.errors = torch.full((count, 4), torch.nan)
         self.last = torch.full((count,), torch.inf)
-        self.watch = watch
+        self.steps, self.done, self.watch = steps, 0, watch
 
     def keep(self, stage: int, rows: Tensor, v: Tensor, error: Tensor) -> None:
         """Keeps the points (M, K) of the targets `rows` (M,)."""
         self.v[rows], self.errors[rows, stage], self.last[rows] = v, error, error
 
     def tell(self, step: int) -> None:
-        """Tells the watcher that `step` is done.
+        """Tells the watcher that `step` of this part of the fit is done; `done` are those of the parts before.
 
         Raises:
             _Ended: the watcher ends the fit.
         """
-        if self.watch is not None and self.watch(step, _steps(), self.v.clone(), self.last.clone()) is True:
+        step += self.done
+        if self.watch is not None and self.watch(step, self.steps, self.v.clone(), self.last.clone()) is True:
             raise _Ended
 
     def polish(
@@ -130,10 +135,12 @@ class _Watched:
 
         Every step is kept where it is better, and told of.
         """
+        cost = torch.full((len(rows),), torch.inf)
 
         def follow(i: int, found: Solution) -> None:
-            better = found.error < self.last[rows]
-            self.keep(stage, rows[better], found.x[better], found.error[better])
+            better = found.cost < cost
+            cost[better] = found.cost[better]
+            self.keep(stage, rows[better], found.x[better], problem.errors(found)[better])
             self.tell(step + i)
 
         return problem.polish(v, torch.arange(len(rows)), _STEPS, follow, jacobian)
@@ -158,7 +165,7 @@ def fit(
         watch: is told of every step; returning True ends the fit, and so does Ctrl-C, with the best so far.
     """
     problem = Problem(target, kind, prior)
-    best = _Watched(encoder.read(target)[0][:, : problem.k], watch)
+    best = _Watched(encoder.read(target)[0][:, : problem.k], _steps(kind), watch)
     interrupted = False
     try:
         _walk(problem, best, starts, rngs)
@@ -169,9 +176,14 @@ def fit(
     return Fit(best.v, best.start, best.errors, problem.evaluations, interrupted)
 
 
-def _steps() -> int:
-    """All that a watcher may be told of: the screening, two polishes, turns of switches with a polish each, the end."""
-    return 1 + 2 * _STEPS + _TURNS * (1 + _STEPS) + _REFINED
+def _part() -> int:
+    """The steps of two polishes, and of turns of switches with a polish each."""
+    return 2 * _STEPS + _TURNS * (1 + _STEPS)
+
+
+def _steps(kind: str) -> int:
+    """All that a watcher may be told of: the screening, one part or two, the end."""
+    return 1 + (1 if kind == "people" else 2) * _part() + _REFINED
 
 
 def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Generator]) -> None:
@@ -180,52 +192,65 @@ def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Ge
     if problem.size > _COARSE:
         small = downsample(problem.target, size=_COARSE).clamp(0, 1)
         coarse = Problem(small, problem.kind, problem.prior)
-    solution = _polished(coarse, best, starts, rngs)
-    best.keep(1, torch.arange(len(solution.x)), solution.x, solution.error)
-    step = 1 + 2 * _STEPS
-    for turn in range(_TURNS):
-        # Later turns are for those that are still far.
-        rows = (solution.error > (_FAR if turn else 0)).nonzero()[:, 0]
-        if len(rows) == 0:
-            break
-        before = rows_of(solution, rows)
-        part = coarse.of(rows)
-        turned = simplified(part, with_switches(part, before))
-        if turn == 0:
-            best.keep(2, rows, turned.x, turned.error)
-        best.tell(step)
-        # Where something was taken away, the Jacobian is that of another face.
-        same = (turned.x == before.x).all(1) | (turned.jacobian != before.jacobian).flatten(1).any(1)
-        known = torch.where(same[:, None, None], turned.jacobian, torch.nan)
-        after = best.polish(part, rows, turned.x, 3, step + 1, known)
-        better = (after.cost < before.cost) | (turn == 0)
-        coarse.evaluations += part.evaluations
-        solution = with_rows(solution, rows[better], rows_of(after, better.nonzero()[:, 0]))
-        best.keep(3, rows, solution.x[rows], solution.error[rows])
-        step += 1 + _STEPS
+    each = torch.arange(len(problem.target))
+    v, error, strange = screened_points(coarse, starts, rngs)
+    best.keep(0, each, v[:, 0], error)
+    best.tell(0)
+    best.done = 1
+    for soft in (False, True):
+        rows = (strange == soft).nonzero()[:, 0]
+        if len(rows):
+            part = Problem(coarse.target[rows], coarse.kind, coarse.prior, soft)
+            _found(part, best, rows, v[rows])
+            coarse.evaluations += part.evaluations
+        if problem.k == ALL or not soft:
+            best.done += _part()
     if coarse is not problem:
         problem.evaluations += coarse.evaluations
         _refined(problem, best)
 
 
-def _polished(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Generator]) -> Solution:
+def _found(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> None:
+    """Polishes the starts v (M, S, K) of the targets `rows` of the whole, and turns switches."""
+    solution = _polished(problem, best, rows, v)
+    best.keep(1, rows, solution.x, problem.errors(solution))
+    step = 2 * _STEPS
+    for turn in range(1 if problem.soft else _TURNS):
+        # Later turns are for those that are still far.
+        few = (solution.error > (_FAR if turn else 0)).nonzero()[:, 0]
+        if len(few) == 0:
+            break
+        before = rows_of(solution, few)
+        part = problem.of(few)
+        turned = simplified(part, with_switches(part, before))
+        if turn == 0:
+            best.keep(2, rows[few], turned.x, part.errors(turned))
+        best.tell(step)
+        # Where something was taken away, the Jacobian is that of another face.
+        same = (turned.x == before.x).all(1) | (turned.jacobian != before.jacobian).flatten(1).any(1)
+        known = torch.where(same[:, None, None], turned.jacobian, torch.nan)
+        after = best.polish(part, rows[few], turned.x, 3, step + 1, known)
+        better = (after.cost < before.cost) | (turn == 0)
+        problem.evaluations += part.evaluations
+        solution = with_rows(solution, few[better], rows_of(after, better.nonzero()[:, 0]))
+        best.keep(3, rows[few], solution.x[few], problem.errors(solution)[few])
+        step += 1 + _STEPS
+
+
+def _polished(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> Solution:
     """The best screened points, polished; where that does not come near, of several starts the best."""
-    each = torch.arange(len(problem.target))
-    v, error = screened_points(problem, starts, rngs)
-    v, error = v.view(len(each), starts, -1), error.view(len(each), starts)
-    best.keep(0, each, v[:, 0], error[:, 0])
-    best.tell(0)
-    solution = best.polish(problem, each, v[:, 0], 1, step=1)
+    starts = v.shape[1]
+    solution = best.polish(problem, rows, v[:, 0], 1, step=0)
     far = (solution.error > _FAR).nonzero()[:, 0]
     if starts == 1 or len(far) == 0:
         return solution
     part = problem.of(far)
     owner = torch.arange(len(far)).repeat_interleave(starts - 1)
-    others = part.polish(v[far, 1:].flatten(0, 1), owner, _STEPS, lambda i, found: best.tell(1 + _STEPS + i))
+    others = part.polish(v[far, 1:].flatten(0, 1), owner, _STEPS, lambda i, found: best.tell(_STEPS + i))
     problem.evaluations += part.evaluations
     least, which = others.cost.view(len(far), starts - 1).min(1)
     better = (least < solution.cost[far]).nonzero()[:, 0]
-    best.start[far[better]] = which[better] + 1
+    best.start[rows[far[better]]] = which[better] + 1
     return with_rows(solution, far[better], rows_of(others, better * (starts - 1) + which[better]))
 
 
@@ -239,7 +264,7 @@ def _refined(problem: Problem, best: _Watched) -> None:
         found = part.polish(best.v[rows], torch.arange(len(rows)), _STEPS // 2, jacobian=jacobian)
         problem.evaluations += part.evaluations
         best.keep(3, rows, found.x, found.error)
-        best.tell(_steps() - _REFINED + i)
+        best.tell(i)
         # The second polish goes on with the Jacobian of the first; the last is for those that are still far.
         jacobian = found.jacobian if i == 0 else None
         rows = rows if i == 0 else rows[found.error > _FAR]
@@ -247,8 +272,9 @@ def _refined(problem: Problem, best: _Watched) -> None:
             break
 
 
-def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """The best points (N * starts, K) of those around what the network reads, and their errors (N * starts,)."""
+def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor, Tensor]:
+    """The best points (N, starts, K) of those around what the network reads, the error (N,) of the best, and whether
+    (N,) even that is so far that the target is none that portraits show."""
     count = _SCREENED["people" if problem.k == PEOPLE else "any"]
     mean, deviation = encoder.read(problem.target)
     points = []
@@ -265,15 +291,17 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
     if problem.k == ALL:
         v = torch.cat([v, to_normal(dressed(problem.target, _DRESSED)[0])], 1)
     count = v.shape[1]
-    values = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1)
-    cost = (values - problem.flat[:, None]).square().mean(2)
+    off = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1) - problem.flat[:, None]
+    error = off.square().mean(2)
+    strange = (error.amin(1) > _STRANGE) & (problem.k == ALL)
+    soft = Problem(problem.target, problem.kind, problem.prior, soft=True)
+    cost = torch.where(strange[:, None], soft.filtered(off.flatten(0, 1)).square().mean(1).view(error.shape), error)
     if problem.k == ALL and starts > 1:
         # One start of either kind: what is made of parts is nearer at first, what was read often ends nearer.
         ranked = cost.clone()
         for part in (ranked[:, :-_DRESSED], ranked[:, -_DRESSED:]):
             part.scatter_(1, part.argmin(1, keepdim=True), part.amin(1, keepdim=True) - 1)
         which = ranked.topk(starts, dim=1, largest=False).indices
-        least = cost.gather(1, which)
     else:
-        least, which = cost.topk(starts, dim=1, largest=False)
-    return v[torch.arange(len(rngs))[:, None], which].flatten(0, 1), least.flatten()
+        which = cost.topk(starts, dim=1, largest=False).indices
+    return v[torch.arange(len(rngs))[:, None], which], error.gather(1, which[:, :1])[:, 0], strange

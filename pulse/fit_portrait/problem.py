@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ CHARACTER = PEOPLE + portraits.EXTRAS.index("character")
 _HELD = 512
 # Mean squared errors: of a step of 1 along a coordinate that is hardly seen, and where a polish ends.
 _LITTLE, _ENOUGH = 1e-5, 2e-5
+# By how much what is even over the picture counts less in soft problems, and over how many pixels of 16 it is even.
+_MENDED, _EVEN = 6.0, 2.5
 # Switches of people: name, a value for off, the bound, and a value for on.
 SWITCHES = {"glasses": (0.4, 0.78, 0.9), "hat": (0.4, 0.88, 0.95)}
 
@@ -45,11 +48,14 @@ class Problem:
         target: (N, 3, s, s) in [0, 1].
         kind: "people" or "any".
         prior: weight of the prior; see `pulse.finish.least_squares`.
+        soft: differences that are even over much of the picture count less, since paint can mend them (`painting`).
+            Values and targets are then filtered; `errors` are of pixels as they are.
     """
 
-    def __init__(self, target: Tensor, kind: str, prior: float) -> None:
-        self.target, self.flat = target, target.flatten(1)
+    def __init__(self, target: Tensor, kind: str, prior: float, soft: bool = False) -> None:
+        self.soft = soft
         self.size = int(target.shape[-1])
+        self.target, self.flat = target, self.filtered(target.flatten(1))
         # Pictures of the target's own size are drawn sharper than reduced ones; `correct` mends that.
         self.side = max(32, self.size)
         self.kind = kind
@@ -62,16 +68,26 @@ class Problem:
 
     def of(self, rows: Tensor) -> Problem:
         """The problem of some of the targets, which counts its own evaluations."""
-        return Problem(self.target[rows], self.kind, self.prior)
+        return Problem(self.target[rows], self.kind, self.prior, self.soft)
+
+    def filtered(self, values: Tensor) -> Tensor:
+        """Values (M, 3 * s * s) as this problem compares them."""
+        return _filtered(values, self.size, -0.5) if self.soft else values
+
+    def errors(self, solution: Solution) -> Tensor:
+        """Mean squared errors (N,) of the pixels of a solution for all targets, as they are."""
+        if not self.soft:
+            return solution.error
+        return _filtered(solution.value - self.flat, self.size, 0.5).square().mean(1)
 
     def draw(self, v: Tensor, side: int | None = None) -> Tensor:
-        """(M, 3 * s * s), portraits v (M, K) drawn `side` pixels large, and made small."""
+        """(M, 3 * s * s), portraits v (M, K) drawn `side` pixels large, made small and filtered."""
         self.evaluations += len(v)
         small = []
         for part in v.split(_HELD):
             images = drawn(to_unit(part.clamp(-MOST, MOST)), side or self.side)
             small.append(downsample(images, size=self.size).flatten(1))
-        return torch.cat(small)
+        return self.filtered(torch.cat(small))
 
     def correct(self, v: Tensor) -> None:
         """Takes from the targets by how much the points v (N, K) differ when they are drawn large.
@@ -79,7 +95,7 @@ class Problem:
         The defect correction of K. Böhmer, P. Hemker and H. Stetter (1984): what is cheap to draw is moved until what
         is drawn well meets the target.
         """
-        self.flat = self.target.flatten(1) - (self.draw(v, 4 * self.size) - self.draw(v))
+        self.flat = self.filtered(self.target.flatten(1)) - (self.draw(v, 4 * self.size) - self.draw(v))
 
     def polish(
         self,
@@ -108,6 +124,22 @@ class Problem:
             enough=_ENOUGH,
             callback=callback,
         )
+
+
+def _filtered(values: Tensor, size: int, power: float) -> Tensor:
+    """Values (M, 3 * s * s) times (I + `_MENDED` S) to this power; S makes a picture smooth and keeps what is even."""
+    vectors, waves = _waves(size)
+    x = vectors.T @ values.view(-1, 3, size, size) @ vectors
+    return (vectors @ (x * (1 + _MENDED * waves) ** power) @ vectors.T).flatten(1)
+
+
+@cache
+def _waves(size: int) -> tuple[Tensor, Tensor]:
+    """Eigenvectors (s, s) of a Gaussian filter along one axis, and the eigenvalues (s, s) of the filter along both."""
+    at = torch.arange(size) * (16 / size)
+    values, vectors = torch.linalg.eigh(torch.exp((at[:, None] - at).square() / (-2 * _EVEN**2)))
+    values = (values / values[-1]).clamp(min=0)
+    return vectors, values[:, None] * values
 
 
 def with_rows(whole: Solution, rows: Tensor, some: Solution) -> Solution:

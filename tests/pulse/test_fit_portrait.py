@@ -7,6 +7,7 @@ import torch
 
 import pulse
 from pulse import fit_portrait
+from pulse.finish import Solution
 from pulse.fit_portrait import drawn, fit, to_normal, to_unit
 from pulse.fit_portrait.problem import Problem
 from stylegan import portraits
@@ -119,3 +120,27 @@ def test_ctrl_c_ends_it_with_the_best_so_far() -> None:
     found = fit(target, "people", 1e-5, 1, _rngs(1), watch)
     assert found.interrupted
     assert found.errors[0, 1] <= found.errors[0, 0]
+
+
+def test_a_soft_problem_counts_even_differences_less_and_tells_errors_as_they_are() -> None:
+    _, target = _person(16)
+    plain, soft = Problem(target, "any", 1e-5), Problem(target, "any", 1e-5, soft=True)
+    checks = ((torch.arange(16)[:, None] + torch.arange(16)) % 2).float() - 0.5
+    for off, least, most in ((torch.ones(16, 16), 0.1, 0.25), (2 * checks, 0.95, 1.0)):
+        values = (target + 0.1 * off).flatten(1)
+        left = float((soft.filtered(values) - soft.flat).square().mean())
+        assert least < left / float((values - plain.flat).square().mean()) <= most + 1e-4
+        zero = torch.zeros(1)
+        found = Solution(zero, soft.filtered(values), zero, zero, zero.long(), 0, zero)
+        torch.testing.assert_close(soft.errors(found), torch.tensor([0.01]), atol=1e-5, rtol=1e-3)
+
+
+def test_only_targets_that_no_portrait_shows_are_fitted_softly(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, near = _person(8)
+    strange = torch.zeros_like(near)
+    strange[:, :, ::2, ::3] = 1
+    seen: list[tuple[bool, list[int]]] = []
+    monkeypatch.setattr(fit_portrait, "_found", lambda part, best, rows, v: seen.append((part.soft, rows.tolist())))
+    fit(torch.cat([strange, near]), "any", 1e-5, 1, _rngs(2))
+    fit(strange, "people", 1e-5, 1, _rngs(1))
+    assert seen == [(False, [1]), (True, [0]), (False, [0])]
