@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pulse import losses, operators, sphere
     from pulse.best import Best
     from pulse.depixelizer import FilmResult, Head, Piece, cut_sheet, depixelize, depixelize_frames, find_head
+    from pulse.depixelizer.samples import samples
+    from pulse.depixelizer.tricks import Variant, explore, iterate, soften
+    from pulse.depixelizer.variety import disagreement
     from pulse.drawn import draw
     from pulse.engine import search
     from pulse.faces import Alignment, align
@@ -56,20 +59,26 @@ __all__ = [
     "Stack",
     "TruePixels",
     "Upscaled",
+    "Variant",
     "align",
     "check_adjoint",
     "cut_sheet",
     "depixelize",
     "depixelize_frames",
+    "disagreement",
     "downsample",
     "draw",
+    "explore",
     "find_head",
+    "iterate",
     "latent_space",
     "load_generator",
     "losses",
     "morph",
     "operators",
+    "samples",
     "search",
+    "soften",
     "sphere",
     "true_pixels",
     "upscale",
@@ -100,20 +109,26 @@ _MODULES = {
     "Stack": "pulse.operators",
     "TruePixels": "pulse.pixel_grid",
     "Upscaled": "pulse.feedforward.upscale",
+    "Variant": "pulse.depixelizer.tricks",
     "align": "pulse.faces",
     "check_adjoint": "pulse.operators",
     "cut_sheet": "pulse.depixelizer",
     "depixelize": "pulse.depixelizer",
     "depixelize_frames": "pulse.depixelizer",
+    "disagreement": "pulse.depixelizer.variety",
     "downsample": "pulse.operators",
     "draw": "pulse.drawn",
+    "explore": "pulse.depixelizer.tricks",
     "find_head": "pulse.depixelizer",
+    "iterate": "pulse.depixelizer.tricks",
     "latent_space": "pulse.latents",
     "load_generator": "pulse.generators",
     "losses": "pulse.losses",
     "morph": "pulse.films.walks",
     "operators": "pulse.operators",
+    "samples": "pulse.depixelizer.samples",
     "search": "pulse.engine",
+    "soften": "pulse.depixelizer.tricks",
     "sphere": "pulse.sphere",
     "true_pixels": "pulse.pictures.native",
     "upscale": "pulse.feedforward.upscale",

@@ -91,12 +91,12 @@ def draw(
     seeds = tuple(first + i for i in range(len(target)))
     rngs = [torch.Generator().manual_seed(one) for one in seeds]
     told = None if callback is None else _Told(target, options.eps, callback)
-    found = fitting(target, kind, _prior(fidelity), starts, rngs, None if told is None else told.follow)
+    found = fitting(target, kind, prior_of(fidelity), starts, rngs, None if told is None else told.follow)
     v = found.v.clamp(-MOST, MOST)
     paint, interrupted = None, found.interrupted
     if kind == "any" and not interrupted:
         try:
-            paint = painted(v, target, *_paint(fidelity), eps=options.eps)
+            paint = painted(v, target, *paint_of(fidelity), eps=options.eps)
         except KeyboardInterrupt:
             interrupted = True
     images, interrupted = _drawn(v, resolution, interrupted, paint)
@@ -202,12 +202,12 @@ def _drawn(v: Tensor, resolution: int, interrupted: bool, paint: Tint | None) ->
     return torch.cat(images), interrupted
 
 
-def _prior(fidelity: float) -> float:
+def prior_of(fidelity: float) -> float:
     """The weight of the prior: from 1e-2, at which only broad colours count, to 1e-5, by powers of ten."""
     return 10 ** (-2 - 3 * float(fidelity))
 
 
-def _paint(fidelity: float) -> tuple[float, float]:
+def paint_of(fidelity: float) -> tuple[float, float]:
     """Which share of an error paint leaves, and how much of it at most: all at fidelity 0, a third and 1e-2 at 0.7."""
     return 10 ** (-0.7 * float(fidelity)), 10 ** (-1.3 - float(fidelity))
 

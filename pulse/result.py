@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -317,6 +317,31 @@ class Result:
 
     def _deviations(self) -> Tensor:
         return self.latents * _DEVIATIONS.get(self.settings.get("space", ""), 1.0)
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """Results of one kind as one: their images in order, with the settings of the first; at least one.
+
+    Histories of fewer steps are filled up with NaN.
+    """
+    first = results[0]
+    names = [name for name, x in vars(first).items() if isinstance(x, Tensor)]
+    tensors: dict[str, Any] = {name: torch.cat([getattr(result, name) for result in results]) for name in names}
+    steps = max(x.shape[1] for result in results for x in result.history.values())
+
+    def filled(x: Tensor) -> Tensor:
+        return torch.nn.functional.pad(x, (0, steps - x.shape[1]), value=torch.nan)
+
+    return replace(
+        first,
+        **tensors,
+        noise=[torch.cat(layer) for layer in zip(*(result.noise for result in results), strict=True)],
+        history={name: torch.cat([filled(result.history[name]) for result in results]) for name in first.history},
+        settings=dict(first.settings),
+        interrupted=any(result.interrupted for result in results),
+        all_starts=None,
+        seeds=tuple(seed for result in results for seed in result.seeds),
+    )
 
 
 def _facts(result: Result) -> dict[str, Any]:

@@ -105,6 +105,8 @@ class Problem:
         callback: Callable[[int, Solution], object] | None = None,
         jacobian: Tensor | None = None,
         centre: Tensor | None = None,
+        renew: int = 2,
+        enough: float = _ENOUGH,
     ) -> Solution:
         """Moves v (M, K), of which each is for the target `rows`, along what is continuous; see `least_squares`."""
         free = self.continuous.expand_as(v).clone()
@@ -118,10 +120,10 @@ class Problem:
             centre=centre,
             free=free,
             jacobian=jacobian,
-            renew=2,
+            renew=renew,
             little=_LITTLE,
             steps=steps,
-            enough=_ENOUGH,
+            enough=enough,
             callback=callback,
         )
 

@@ -97,13 +97,13 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
     x, value, cost = best.x.clone(), best.value.clone(), best.cost.clone()
     active = list(range(len(x)))
     for _ in range(_ROUNDS["people" if problem.k == PEOPLE else "any"]):
-        trials = {i: _alternatives(x[i], problem.target[i]) for i in active}
+        trials = {i: alternatives(x[i], problem.target[i]) for i in active}
         values = problem.draw(torch.cat([points for points, _ in trials.values()])).split(
             [len(points) for points, _ in trials.values()]
         )
         moved = []
         for (i, (points, shares)), seen in zip(trials.items(), values, strict=True):
-            steps, left = _foretold(problem, best.jacobian[i], seen, i)
+            steps, left = foretold(problem, best.jacobian[i], seen, i)
             few = (left / shares).topk(min(_FORETOLD, len(left)), largest=False).indices
             moved.append(((points[few] + steps[few]).clamp(-MOST, MOST), shares[few]))
         values = problem.draw(torch.cat([points for points, _ in moved])).split([len(points) for points, _ in moved])
@@ -153,7 +153,7 @@ def simplified(problem: Problem, best: Solution) -> Solution:
             if len(plainer) == 0:
                 break
             values = problem.draw(plainer)
-            steps, left = _foretold(problem, best.jacobian[i], values, i)
+            steps, left = foretold(problem, best.jacobian[i], values, i)
             one = int(left.argmin())
             moved = (plainer[one] + steps[one]).clamp(-MOST, MOST)[None]
             if float((problem.draw(moved) - problem.flat[i]).square().mean()) > _LITTLE * float(best.error[i]):
@@ -185,7 +185,7 @@ def _plainer(x: Tensor) -> Tensor:
     return points
 
 
-def _foretold(problem: Problem, jacobian: Tensor, values: Tensor, i: int) -> tuple[Tensor, Tensor]:
+def foretold(problem: Problem, jacobian: Tensor, values: Tensor, i: int) -> tuple[Tensor, Tensor]:
     """One damped step (M, K) of each point from its `values` along the Jacobian, and the error (M,) it would leave."""
     p = values.shape[1]
     normal = jacobian.T @ jacobian / p
@@ -196,7 +196,7 @@ def _foretold(problem: Problem, jacobian: Tensor, values: Tensor, i: int) -> tup
     return steps, (values + steps @ jacobian.T - problem.flat[i]).square().mean(1)
 
 
-def _alternatives(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def alternatives(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """The point x (K,) with one switch or choice turned, or one leap taken: (M, K); and (M,) to which share of the
     cost each has to come."""
     changed: list[dict[str, float]] = []

@@ -5,22 +5,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pulse.operators import downsample
+from pulse.pictures.lettering import fitting_font, font, shortened, wrapped
 from pulse.pictures.write import software, to_pil, write_picture
 from pulse.result import Result
-from stylegan.common.console import printable
 
 _PAPER, _CARD, _EDGE = (244, 243, 239), (255, 255, 255), (224, 222, 214)
 _INK, _FAINT, _GOOD, _MISSED = (34, 34, 38), (122, 120, 114), (38, 130, 84), (186, 108, 24)
 _MARGIN, _PAD, _GAP = 36, 18, 12
 _HEAD, _TITLE, _CAPTION, _LINE = 84, 34, 28, 19
 _WORDS = 14
-# Longer names and texts do not help the reader of a sheet.
-_LONGEST = 1000
-
 
 # How captions name who made a picture, by the finishes of `pulse.depixelize`.
 _MADE_BY = {"drawn": "drawn", "network": "by the network"}
@@ -148,8 +145,8 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     note = "Synthetic: every face here was invented by a program; none shows a real person or says who somebody is."
     for text, size, top, ink in ((heading, 30, _MARGIN - 6, _INK), (note, 17, _MARGIN + 36, _FAINT)):
-        font = _fitting_font(text, size, width - 2 * _MARGIN)
-        draw.text((_MARGIN, top), _shortened(text, width - 2 * _MARGIN, font), ink, font)
+        face = fitting_font(text, size, width - 2 * _MARGIN)
+        draw.text((_MARGIN, top), shortened(text, width - 2 * _MARGIN, face), ink, face)
     top = _MARGIN + _HEAD
     for line, height in zip(lines, heights, strict=True):
         for column, row in enumerate(line):
@@ -174,9 +171,9 @@ def write_sheet(path: str | os.PathLike[str], rows: Sequence[SheetRow], request:
 
 def _texts(row: SheetRow, width: int) -> list[tuple[str, tuple[int, int, int]]]:
     """The lines below a card's pictures, with their ink."""
-    font = _font(_WORDS)
-    notes = [(line, _MISSED) for note in row.notes for line in _wrapped(note, width, font)]
-    return notes + [(line, _FAINT) for line in _wrapped(row.words(), width, font)]
+    face = font(_WORDS)
+    notes = [(line, _MISSED) for note in row.notes for line in wrapped(note, width, face)]
+    return notes + [(line, _FAINT) for line in wrapped(row.words(), width, face)]
 
 
 def _card_height(row: SheetRow, panel: int, width: int) -> int:
@@ -189,11 +186,11 @@ def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: in
     word, ink = ("fits", _GOOD) if row.reached else ("does not fit", _MISSED)
     if row.reached and row.says_little:
         word, ink = "says little", _FAINT
-    word_left = right - round(draw.textlength(word, _font(16)))
-    draw.text((word_left, top), word, ink, _font(16))
+    word_left = right - round(draw.textlength(word, font(16)))
+    draw.text((word_left, top), word, ink, font(16))
     if ink != _FAINT:
         _draw_mark(draw, word_left - 16, top + 10, row.reached, ink)
-    draw.text((left, top - 3), _shortened(row.title, word_left - 36 - left, _font(20)), _INK, _font(20))
+    draw.text((left, top - 3), shortened(row.title, word_left - 36 - left, font(20)), _INK, font(20))
 
     h, w = row.target.shape[-2:]
     made_by = _MADE_BY.get(row.made_by, row.made_by)
@@ -209,9 +206,9 @@ def _draw_card(sheet: Image.Image, row: SheetRow, left: int, top: int, panel: in
         x, y = left + number * (panel + _GAP), top + _TITLE
         shown = _enlarged(to_pil(image), panel, resampling)
         sheet.paste(shown, (x + (panel - shown.width) // 2, y + (panel - shown.height) // 2))
-        draw.text((x, y + panel + 5), _shortened(caption, panel, _font(15)), _FAINT, _font(15))
+        draw.text((x, y + panel + 5), shortened(caption, panel, font(15)), _FAINT, font(15))
     for number, (text, colour) in enumerate(_texts(row, width)):
-        draw.text((left, top + _TITLE + panel + _CAPTION + number * _LINE), text, colour, _font(_WORDS))
+        draw.text((left, top + _TITLE + panel + _CAPTION + number * _LINE), text, colour, font(_WORDS))
 
 
 def _enlarged(image: Image.Image, panel: int, resampling: Image.Resampling) -> Image.Image:
@@ -226,36 +223,3 @@ def _draw_mark(draw: ImageDraw.ImageDraw, x: int, y: int, reached: bool, colour:
     else:
         draw.line([(x - 5, y - 5), (x + 5, y + 5)], colour, 3)
         draw.line([(x - 5, y + 5), (x + 5, y - 5)], colour, 3)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    while size > 11 and _font(size).getlength(text) > width:
-        size -= 1
-    return _font(size)
-
-
-def _shortened(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The text in one line of limited width. The middle is left out, because names often differ at the end."""
-    text = printable(text)[:_LONGEST]
-    if font.getlength(text) <= width:
-        return text
-    for kept in range(len(text) - 1, 1, -1):
-        short = f"{text[: kept - kept // 3]}...{text[len(text) - kept // 3 :]}"
-        if font.getlength(short) <= width:
-            return short
-    return ""
-
-
-def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    lines: list[str] = []
-    for word in printable(text)[:_LONGEST].split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(_shortened(word, width, font))
-    return lines

@@ -275,8 +275,9 @@ print("torch" in sys.modules)
 import torch
 before = set(sys.modules)
 pictures = "depixelize depixelize_frames FilmResult cut_sheet Piece find_head Head draw align Alignment true_pixels"
+tricks = "Variant disagreement explore iterate samples soften"
 for name in pulse.__all__:
-    if name not in (*pictures.split(), "TruePixels", "morph", "upscale", "Upscaled"):
+    if name not in (*pictures.split(), *tricks.split(), "TruePixels", "morph", "upscale", "Upscaled"):
         getattr(pulse, name)
 loaded = set(sys.modules) - before
 print(sorted(loaded & set({heavy!r})), len(loaded) < 80)
