@@ -1,62 +1,9 @@
 """The table of what every command does about a file in the way, a full disk, signals, bad inputs and bad outputs.
 
-`python tests/commands_table.py` prints it for docs/commands.md; tests/test_commands.py walks it.
+`python -m tests.commands_table` prints it for docs/commands.md; tests/test_commands.py walks it.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
-
-NOTHING = "writes nothing"
-# What a command does about results that are there. A file of somebody else is refused by each of them.
-EXISTING = {
-    "answered": "the same request: left as done, or made anew; another request: refused, `{}` replaces it",
-    "refused": "refused; `{}` replaces it",
-    "kept": "kept as it is",
-    "continued": "the run in the folder is continued",
-}
-
-
-@dataclass(frozen=True)
-class Command:
-    """A row of the table.
-
-    name: as a user types it.
-    module, arguments: what runs; every path is relative to a folder with the inputs (`inputs`). "{url}" is the address
-        of a server, "{upscaler}" a file with an upscaler's weights.
-    writes: the file that it makes; None for commands that write none.
-    existing: what it does where that file is there, one of EXISTING.
-    other: further arguments that ask for something else.
-    full: words on a full disk.
-    ended: words on what Ctrl-C and SIGTERM leave.
-    keeps: a file that is there after them.
-    bad: (arguments, words) with an input that cannot be used.
-    nowhere: arguments with an output that cannot be written; `file` is a file, so nothing can be made in it.
-    long: arguments that make it run until it is told to end.
-    signalled: when it is told to: ("opens", file), ("calls", [function, n]) or ("after", seconds).
-    environment: more variables.
-    fails: the exit code for a full disk, and for an output that cannot be written.
-    """
-
-    name: str
-    module: str
-    arguments: list[str]
-    writes: str | None = None
-    existing: str = ""
-    other: list[str] = field(default_factory=list)
-    full: str = "exit 2, one sentence, nothing half written"
-    ended: str = "nothing is written"
-    keeps: str = ""
-    bad: tuple[list[str], str] | None = None
-    nowhere: list[str] | None = None
-    long: list[str] = field(default_factory=list)
-    signalled: tuple[str, Any] = ("after", 0.6)
-    environment: dict[str, str] = field(default_factory=dict)
-    fails: int = 2
-
-    @property
-    def overwrite(self) -> str:
-        return "-overwrite" if self.module == "pulse.app.run" else "--overwrite"
-
+from tests.commands_row import EXISTING, NOTHING, Command
 
 _G = "g.safetensors"
 _SEARCH = ["-o", "o", "--generator", _G, "--steps"]
@@ -65,6 +12,8 @@ _TEACH = ["teach-mapping", "t.safetensors", "--resolution", "16", "--w-dim", "51
 _READ = ["teach-encoder", "pairs32", "--batch-size", "4", "--steps"]
 _AIMOJI = ["train", "pics", "--resolution", "8", "--width", "2", "--batch-size", "4", "--epochs"]
 _UP = ["--network", "{upscaler}"]
+_FACES = ["pics", "--device", "cpu", "--batch-size", "2", "--kimg"]
+_PLACED = ["pairs32", "--batch-size", "2", "--steps"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(
@@ -135,6 +84,34 @@ COMMANDS = [
         nowhere=["upscale", "p.png", "-o", "file/o", *_UP],
         long=["upscale", "pics", "-o", "o", *_UP],
         signalled=("calls", ["write_picture", 3]),
+    ),
+    Command(
+        "pulse train-sr",
+        "pulse.app.cli",
+        ["train-sr", *_FACES, "0.002", "-o", "run"],
+        "run/upscaler.safetensors",
+        "continued",
+        full="exit 2, one sentence; the run stays as it was saved last, and the same command goes on",
+        ended="the run is saved after the step in hand; the same command goes on",
+        keeps="run/upscaler.safetensors",
+        bad=(["train-sr", "gone", "-o", "run"], "one sentence; of a folder, the other pictures are used"),
+        nowhere=["train-sr", *_FACES, "1", "-o", "file/run"],
+        long=["train-sr", *_FACES, "1000", "-o", "run"],
+        signalled=("calls", ["_look", 1]),
+    ),
+    Command(
+        "pulse teach-landmarks",
+        "pulse.app.cli",
+        ["teach-landmarks", *_PLACED, "2", "-o", "run"],
+        "run/landmarks.safetensors",
+        "continued",
+        full="exit 2, one sentence; the run stays as it was saved last, and the same command goes on",
+        ended="the run is saved after the step in hand; the same command goes on",
+        keeps="run/landmarks.safetensors",
+        bad=(["teach-landmarks", "gone", "-o", "run"], "one sentence"),
+        nowhere=["teach-landmarks", *_PLACED, "2", "-o", "file/run"],
+        long=["teach-landmarks", *_PLACED, "100000", "-o", "run"],
+        signalled=("calls", ["_look", 2]),
     ),
     Command(
         "pulse morph",

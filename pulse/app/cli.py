@@ -50,6 +50,12 @@ def _app(given: Sequence[str]) -> Any:
         _upscale_command(typer) if "upscale" in given else lambda: None
     )
     app.command("app")(_page_command(typer))
+    app.command("train-sr", short_help="Trains an upscaler on faces, step by step.")(
+        _train_sr_command(typer) if "train-sr" in given else lambda: None
+    )
+    app.command("teach-landmarks", short_help="Teaches the network that finds the landmarks of faces.")(
+        _teach_landmarks_command(typer) if "teach-landmarks" in given else lambda: None
+    )
     app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
     return app
@@ -158,6 +164,18 @@ def _upscale_command(typer: Any) -> Any:
     from pulse.feedforward.command import upscale_command
 
     return upscale_command(typer)
+
+
+def _train_sr_command(typer: Any) -> Any:
+    from pulse.feedforward.train_commands import train_sr_command
+
+    return train_sr_command(typer)
+
+
+def _teach_landmarks_command(typer: Any) -> Any:
+    from pulse.feedforward.train_commands import teach_landmarks_command
+
+    return teach_landmarks_command(typer)
 
 
 def _morph_command(typer: Any) -> Any:

@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
     learnt as fast as those with large ones. A convolution's weight (M, I, H, W) counts as a matrix (M, I*H*W).
 
     Args:
-        parameters: what is optimised.
+        parameters: what is optimised, or groups of it with learning rates of their own.
         lr: learning rate.
         momentum: decay of the average gradient of a matrix.
         betas, eps: Adam's, for the other parameters.
@@ -55,7 +55,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         lr: float,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.99),
