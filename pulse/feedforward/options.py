@@ -28,7 +28,7 @@ class LandmarkOptions:
 class UpscalerOptions:
     """How an upscaler is trained.
 
-    The losses are those of Kim et al. 2019, section 3; their weights are ours, chosen on rendered portraits.
+    The losses are those of Kim et al. 2019, section 3; their weights are ours, and not tuned yet.
     """
 
     kimg: float = _option(60.0, "Length of the whole run, in thousands of pictures.")
