@@ -52,7 +52,8 @@ def samples(picture: Source, count: int = 9, *, callback: Callback | None = None
         how: further arguments of `pulse.depixelize`: `generator`, `finish`, `kind`, `seed` and so on.
 
     Returns:
-        The faces, each within `eps` where the first one is, else at most a tenth further off where there are enough.
+        The faces, each within `eps` where the first one is, else, before paint, at most a tenth further off than it is
+        where there are enough.
         The first is that of `pulse.depixelize`. Fewer than `count` where the callback or Ctrl-C ended the search.
         `settings["samples"]` has what finds face i again: `pulse.samples(picture, count, seed=...)[i]`.
 
