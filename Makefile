@@ -47,7 +47,7 @@ needed = test -e $(2) || { echo "Installing $(1) with apt-get, for the tests of 
 
 $(VENV)/.installed: setup.py pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli,faces,film,app,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cli,faces,film,app,ray,test]"
 	touch $@
 
 $(VENV)/.documented: $(VENV)/.installed

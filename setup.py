@@ -80,6 +80,8 @@ setup(
         "film": ["av>=14"],
         # The page of `pulse app`.
         "app": ["gradio>=6.5,<7"],
+        # Searches on many machines.
+        "ray": ["ray>=2.40"],
         # Curves of `stylegan train` in TensorBoard.
         "train": ["tensorboard>=2.16"],
         # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.

@@ -9,11 +9,16 @@ The method of the search is PULSE (S. Menon, A. Damian, S. Hu, N. Ravi, C. Rudin
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stylegan.common.console import let_threads_sleep
+
 if TYPE_CHECKING:
     from pulse import losses, operators, sphere
+    from pulse.batch.folder import search_folder
+    from pulse.batch.order import Report
     from pulse.best import Best
     from pulse.depixelizer import FilmResult, Head, Piece, cut_sheet, depixelize, depixelize_frames, find_head
     from pulse.depixelizer.samples import samples
@@ -51,6 +56,7 @@ __all__ = [
     "MorphOptions",
     "Operator",
     "Piece",
+    "Report",
     "Result",
     "SearchOptions",
     "SearchOverrides",
@@ -78,11 +84,16 @@ __all__ = [
     "operators",
     "samples",
     "search",
+    "search_folder",
     "soften",
     "sphere",
     "true_pixels",
     "upscale",
 ]
+
+# torch reads it when it is imported. Later it would say nothing to torch, and something else to child processes.
+if "torch" not in sys.modules:
+    let_threads_sleep()
 
 # Imported when they are first asked for. The command `pulse` has to settle how threads wait and how it ends before
 # torch is imported, and this file runs before the command does.
@@ -101,6 +112,7 @@ _MODULES = {
     "MorphOptions": "pulse.films.options",
     "Operator": "pulse.operators",
     "Piece": "pulse.depixelizer",
+    "Report": "pulse.batch.order",
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
     "SearchOverrides": "pulse.options",
@@ -129,6 +141,7 @@ _MODULES = {
     "samples": "pulse.depixelizer.samples",
     "search": "pulse.engine",
     "soften": "pulse.depixelizer.tricks",
+    "search_folder": "pulse.batch.folder",
     "sphere": "pulse.sphere",
     "true_pixels": "pulse.pictures.native",
     "upscale": "pulse.feedforward.upscale",

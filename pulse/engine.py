@@ -27,6 +27,7 @@ from pulse.options import SearchOptions, SearchOverrides, given_options, merge_o
 from pulse.result import Result
 from pulse.starts import Given, Init, given_starts, starting_points, with_starts_of
 from pulse.state import Callback, SearchState
+from pulse.walk import Course
 
 if TYPE_CHECKING:
     import os
@@ -269,20 +270,19 @@ def _states(problem: _Problem, part: _Batch) -> Iterator[SearchState]:
     latents, noise = latents.to(target.device), [x.to(target.device) for x in noise]
     history: dict[str, list[Tensor]] = {"loss": [], "l2": []}
     best: Best | None = None
-    walked = methods.points(
+    course = Course(
         G,
         target,
         latents,
         noise,
-        space=space,
-        operator=problem.operator,
-        more=problem.more,
-        options=options,
-        prepared=problem.prepared,
+        space,
+        problem.operator,
+        problem.more,
+        options,
         drawn=not problem.given,
         at_once=options.batch_size or _at_once(G, target),
     )
-    for point in walked:
+    for point in methods.points(course, problem.prepared):
         best = better(point, best, options.eps)
         for name, value in (("loss", point.loss), ("l2", point.error)):
             history[name].append(value.masked_fill(~point.active, math.nan))

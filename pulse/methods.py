@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from pulse.latents import Space
-from pulse.losses import LossFunction, parse_loss, total_loss
 from pulse.options import SearchOptions
-from pulse.walk import Point, walk
+from pulse.walk import Course, Point, walk
 
 if TYPE_CHECKING:
     from pulse.fast import Prepared
@@ -29,48 +28,10 @@ def prepare(
     return prepared.space, prepared
 
 
-def points(
-    G: Any,
-    target: Tensor,
-    latents: Tensor,
-    noise: list[Tensor],
-    *,
-    space: Space,
-    operator: Any,
-    more: Sequence[tuple[float, LossFunction]],
-    options: SearchOptions,
-    prepared: Prepared | None,
-    drawn: bool,
-    at_once: int,
-) -> Iterator[Point]:
-    """The walk of some starts by the method of the options.
-
-    Arguments as of `pulse.walk.walk` and `pulse.fast.walk`, and:
-
-    Args:
-        more: the caller's losses with their weights.
-    """
-    loss = parse_loss(options.loss_str)
-
-    def loss_to(targets: Tensor, floor: float) -> LossFunction:
-        return total_loss(loss, more, targets, options.method, floor)
-
+def points(course: Course, prepared: Prepared | None) -> Iterator[Point]:
+    """The walk that the method of the options takes; `prepared` is what `prepare` gave."""
     if prepared is None:
-        whole = loss_to(target, options.eps)
-        yield from walk(G, target, latents, noise, space=space, operator=operator, loss=whole, options=options)
-        return
+        return walk(course)
     from pulse import fast
 
-    yield from fast.walk(
-        G,
-        target,
-        latents,
-        noise,
-        space=space,
-        operator=operator,
-        loss_to=loss_to,
-        options=options,
-        prepared=prepared,
-        drawn=drawn,
-        at_once=at_once,
-    )
+    return fast.walk(course, prepared)

@@ -6,7 +6,7 @@ Exploration of Generative Models, CVPR 2020, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pulse import losses
 from pulse.latents import Space
+from pulse.losses import LossFunction, parse_loss, total_loss
 from pulse.noise import parse_bad_noise_layers, trainable_layers
 from pulse.optimizer import SphericalOptimizer, lr_factors
 from pulse.options import SearchOptions
@@ -46,36 +47,64 @@ class Point:
     noise: list[Tensor]
 
 
-def walk(
-    G: Any,
-    target: Tensor,
-    latents: Tensor,
-    noise: list[Tensor],
-    *,
-    space: Space,
-    operator: Any,
-    loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
-    options: SearchOptions,
-) -> Iterator[Point]:
-    """Walks from `latents` and `noise` towards images that the operator makes equal to the target.
+@dataclass(frozen=True)
+class Course:
+    """What a walk of M starts is given, by whichever method.
+
+    Attributes:
+        G: the generator.
+        target: (M, ...), a row for each start, as `operator.A` gives it.
+        latents: (M, vectors, dim) in `space`, where the walk begins.
+        noise: one (M, 1, h, w) for each noise input.
+        space: maps latents to styles.
+        operator: anything with `A` for images (M, 3, H, W).
+        more: the caller's losses with their weights, beside those of `options.loss_str`.
+        options: those of the search.
+        drawn: whether the generator drew the latents; else they were given, and a walk begins there and nowhere else.
+        at_once: how many whole images are drawn at once, where the method has a choice.
+    """
+
+    G: Any
+    target: Tensor
+    latents: Tensor
+    noise: list[Tensor]
+    space: Space
+    operator: Any
+    more: Sequence[tuple[float, LossFunction]]
+    options: SearchOptions
+    drawn: bool = True
+    at_once: int = 1
+
+    @property
+    def trained(self) -> list[int]:
+        """The numbers of the noise inputs that are searched."""
+        options = self.options
+        bad = parse_bad_noise_layers(options.bad_noise_layers)
+        return trainable_layers(len(self.noise), options.noise_type, options.num_trainable_noise_layers, bad)
+
+    def loss_to(self, target: Tensor, floor: float) -> LossFunction:
+        """What is minimised for some targets, from images, what the operator makes of them, latents and styles.
+
+        Args:
+            target: (m, ...), of some of the starts.
+            floor: the least error that counts, as `eps` of `pulse.losses.total_loss`.
+        """
+        return total_loss(parse_loss(self.options.loss_str), self.more, target, self.options.method, floor)
+
+
+def walk(course: Course) -> Iterator[Point]:
+    """Walks from the course's latents and noise towards images that the operator makes equal to the target.
 
     Yields the starting point, then the point after each of `options.steps` moves; ends early when no row is active.
     With the method "pulse" this is the published algorithm. "bounded" compares images clamped to [0, 1], so that pixel
     values outside the range cannot hide an error; the gradient ignores the clamp (a straight-through estimator: Bengio
     et al., Estimating or Propagating Gradients, 2013, section 4).
 
-    Args:
-        G: the generator.
-        target: (M, ...), a row for each start, as `operator.A` gives it.
-        latents: (M, vectors, dim) in `space`; the walk changes them, on the spheres that they are on.
-        noise: one (M, 1, h, w) for each noise input; the walk changes the trainable ones, on their spheres.
-        space: maps latents to styles.
-        operator: anything with `A` for images (M, 3, H, W).
-        loss: (M,), from images, what the operator makes of them, latents and styles; see `pulse.losses.total_loss`.
-        options: those of the search.
+    The walk changes the latents, on the spheres that they are on, and the noise maps that are searched, on theirs.
     """
-    bad = parse_bad_noise_layers(options.bad_noise_layers)
-    trained = trainable_layers(len(noise), options.noise_type, options.num_trainable_noise_layers, bad)
+    G, target, operator, options = course.G, course.target, course.operator, course.options
+    latents, noise, space, trained = course.latents, course.noise, course.space, course.trained
+    loss = course.loss_to(target, options.eps)
     variables = [latents.requires_grad_(), *(noise[i].requires_grad_() for i in trained)]
     on_sphere = [space.spherical] + [True] * len(trained)
     optimizer = SphericalOptimizer(options.opt_name, variables, options.learning_rate, on_sphere)

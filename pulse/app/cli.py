@@ -6,18 +6,20 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from stylegan.common import console
-
-if TYPE_CHECKING:
-    from pulse.batch.plan import TargetOptions
 
 _VERBOSE = "Also say in words what each result is worth."
 _FINISH = (
     "Who makes the faces: drawn, by the renderer; network; or both, the network's beside as NAME.network.png. By "
     "default drawn, but network with another generator, or with an option that only its search has."
 )
+_RAY = (
+    "Spread the pictures over a Ray cluster: the address of its head, as 10.0.0.5:6379; without one, a cluster of this "
+    "machine's cores is started."
+)
+_THREADS = "Threads of each search; as many as torch takes if not given. With --ray, 1 makes each core a worker."
 _OVERWRITE = "Do again what is done, and replace results of other requests; other files are never replaced."
 
 
@@ -58,7 +60,20 @@ def _app(given: Sequence[str]) -> Any:
     )
     app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
-    return app
+    return lambda arguments, **how: app(_spelt_out(arguments), **how)
+
+
+def _spelt_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with "auto" where `--ray` has no address, because typer knows no option with half a value."""
+    made = list(arguments)
+    # What comes after -- are names of files.
+    if "--ray" in made[: made.index("--") if "--" in made else None]:
+        from pulse.batch.cluster import is_address
+
+        place = made.index("--ray")
+        if not any(is_address(text) for text in made[place + 1 : place + 2]):
+            made[place] = "--ray=auto"
+    return made
 
 
 def _search_command(typer: Any) -> Any:
@@ -83,6 +98,8 @@ def _search_command(typer: Any) -> Any:
         save_result: Annotated[bool, option("--save-result", help="Also write each whole result.")] = False,
         verbose: Annotated[bool, option("--verbose", "-v", help=_VERBOSE)] = False,
         overwrite: Annotated[bool, option("--overwrite", help=_OVERWRITE)] = False,
+        ray: Annotated[str | None, option(help=_RAY, metavar="[ADDRESS]", show_default=False)] = None,
+        threads: Annotated[int | None, option(help=_THREADS, show_default=False)] = None,
     ) -> int:
         """Finds a face for each picture and writes it as a PNG.
 
@@ -91,10 +108,32 @@ def _search_command(typer: Any) -> Any:
 
         A run that was killed goes on where it stopped when it is started again. A result of another seed or of other
         options is kept: name another folder, or give --overwrite.
+
+        With --ray, other machines search too. The pictures are the same, and so are the files.
         """
-        return _search(
-            images, output, generator, options, drawn, target, finish, sheet, save_result, verbose, overwrite
+        # Here, because it loads what a search needs.
+        from pulse.batch.folder import search_folder
+
+        report = search_folder(
+            images,
+            output,
+            generator=generator,
+            finish=finish,
+            ray=ray,
+            threads=threads,
+            sheet=sheet,
+            save_results=save_result,
+            overwrite=overwrite,
+            quiet=False,
+            verbose=verbose,
+            **vars(target),
+            **drawn,
+            **options,
         )
+        code = report.tell()
+        if report.sheet is not None:
+            console.say(str(report.sheet))
+        return code
 
     return search
 
@@ -182,76 +221,6 @@ def _morph_command(typer: Any) -> Any:
     from pulse.films.command import morph_command
 
     return morph_command(typer)
-
-
-def _search(
-    images: Sequence[Path],
-    output: Path,
-    generator: str,
-    given: dict[str, Any],
-    given_drawn: dict[str, Any],
-    target: "TargetOptions",
-    finish: str | None,
-    sheet: bool,
-    save_result: bool,
-    verbose: bool,
-    overwrite: bool,
-) -> int:
-    from pulse import pictures
-    from pulse.batch.here import Order, search_pictures
-    from pulse.batch.plan import plan, sheet_request
-    from pulse.finishes import SHARED, choose_finish
-    from pulse.generators import load_generator
-    from pulse.options import STARTS, DrawnOptions, SearchOptions
-    from pulse.pictures.sheet import write_sheet
-    from stylegan.common.progress import progress
-
-    # Everything that is wrong for all pictures alike is found before anything is read or written.
-    options, drawn = SearchOptions(**given), DrawnOptions(**given_drawn)
-    both = finish == "both"
-    if both:
-        finishes: tuple[str, ...] = (choose_finish("drawn", generator), "network")
-    else:
-        finishes = (choose_finish(finish, generator, for_network=set(given) - set(SHARED), for_drawn=given_drawn),)
-    pictures.check_folder(output)
-    planned = plan(images, output, reserved=["contact_sheet"] if sheet else [], both=both)
-    pictures.parse_colour(target.background)
-    sheet_path = output / "contact_sheet.png"
-    by = generator if not both else f"{generator} (both)"
-    asked = sheet_request(images, by, options, target, drawn if "drawn" in finishes else None)
-    if sheet:
-        pictures.check_replaceable(sheet_path, overwrite=overwrite, request=asked)
-    for line in planned.passed_over:
-        console.warn(line)
-    if not planned.jobs:
-        for line in planned.failures:
-            console.warn(line)
-        return 2
-    G = load_generator(generator) if "network" in finishes else None
-    pictures.check_framing(1024 if G is None else G.img_resolution, target.size, target.framing)
-    order = Order(
-        generator,
-        options,
-        target,
-        finishes,
-        drawn,
-        given.get("starts", STARTS),
-        overwrite=overwrite,
-        save_results=save_result,
-        keep_rows=sheet,
-        verbose=verbose,
-    )
-    with progress("Searching", len(planned.jobs)) as advance:
-        report = search_pictures(planned.jobs, order, G, advance)
-    report.failures[:0] = planned.failures
-    code = report.tell()
-    if report.rows:
-        try:
-            write_sheet(sheet_path, report.rows, asked)
-            console.say(str(sheet_path))
-        except OSError as error:
-            code = console.fail(console.system_words(error)) if not report.interrupted else code
-    return code
 
 
 def _fit(generator: str, output: Path, samples: int, half: bool, overwrite: bool) -> int:

@@ -30,7 +30,7 @@ def search_pictures(
         G: the generator, where a network makes answers.
         on_share: called with the share done since the last call, 1 for each job in all.
     """
-    report = Report()
+    report = Report(quiet=order.quiet)
     made_by = makers(order, G)
     for number, job in enumerate(jobs):
         try:

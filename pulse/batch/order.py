@@ -27,7 +27,7 @@ class Order:
         overwrite: replace results of other requests, and do again what is done.
         save_results: also write the whole result beside the PNG, as .safetensors.
         keep_rows: collect what a contact sheet needs.
-        verbose: also print in words what each result is worth.
+        quiet: print nothing; `verbose`: also print in words what each result is worth.
     """
 
     generator: str
@@ -39,6 +39,7 @@ class Order:
     overwrite: bool = False
     save_results: bool = False
     keep_rows: bool = False
+    quiet: bool = False
     verbose: bool = False
 
 
@@ -71,20 +72,26 @@ class Report:
         written: files written.
         skipped: files left as they are, because an earlier run finished them.
         failures: one sentence for each picture that could not be done.
+        notes: one sentence for each surprise in the pictures.
         left: pictures that were not begun, because the disk was full or a signal came.
         rows: of a contact sheet, for what was written and skipped.
+        sheet: the contact sheet, if there is one.
         interrupted: whether a signal ended the batch.
+        quiet: whether nothing is printed on the way.
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
     rows: list[SheetRow] = field(default_factory=list)
+    sheet: Path | None = None
     interrupted: bool = False
+    quiet: bool = False
 
     def add(self, job: Job, found: Found) -> None:
-        """Takes in what came of one finish of a picture, and prints what is to be said of it.
+        """Takes in what came of one finish of a picture, and prints what is to be said of it, unless `quiet`.
 
         The finishes of a picture come one after the other, the first one first.
         """
@@ -96,10 +103,18 @@ class Report:
         elif found.row is not None:
             row, other = self.rows[-1], found.row
             self.rows[-1] = replace(row, beside=(*row.beside, Beside(other.image, other.made_by, other.loss)))
-        _say(found.output, found.lines)
-        if first and not found.done_before:
-            for note in found.notes:
-                console.warn(f"{job.source}: {note}")
+        told = [f"{job.source}: {note}" for note in found.notes if first]
+        self.notes += told
+        if not self.quiet:
+            _say(found.output, found.lines)
+            for note in told:
+                console.warn(note)
+
+    def join(self, part: "Report") -> None:
+        """Takes in the report of one picture."""
+        for name in ("written", "skipped", "failures", "notes", "rows"):
+            getattr(self, name).extend(getattr(part, name))
+        self.interrupted |= part.interrupted
 
     def leave(self, jobs: Iterable[Job]) -> None:
         """Notes pictures that are not begun."""

@@ -6,7 +6,7 @@ moved towards the target (`start`), in coordinates in which the generator's own 
 What the low resolutions get wrong is measured on the whole picture and subtracted (`walk`).
 """
 
-from pulse.fast.prepare import Prepared, prepare
+from pulse.fast.prepare import Prepared, keep_study, kept_study, prepare
 from pulse.fast.walk import walk
 
-__all__ = ["Prepared", "prepare", "walk"]
+__all__ = ["Prepared", "keep_study", "kept_study", "prepare", "walk"]

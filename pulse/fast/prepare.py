@@ -22,7 +22,7 @@ from pulse.fast.whitening import Whitening, whitening_of
 from pulse.generators import device_of
 from pulse.latents import Space
 from pulse.operators import Downsampler, downsample
-from stylegan.common.files import write_tensors
+from stylegan.common.files import write_bytes, write_tensors
 from stylegan.common.progress import progress
 from stylegan.common.tensors import Shapes, TensorFileError, digest, read_tensors
 
@@ -88,7 +88,7 @@ def prepare(G: Any, space: Space, operator: Any, labels: Tensor | None, own_loss
         # PULSE's synthesis network alone: all that is known is that its points are unit normal.
         same = torch.eye(space.dim, device=device_of(G))
         return Prepared(space, Whitening(same.new_zeros(space.dim), same, same), None, None)
-    weights = digest({name: x for name, x in G.state_dict().items() if x.is_floating_point()}, f"{_VERSION} {level}")
+    weights = _weights(G, level)
     look = looks_at(operator, level, int(G.img_resolution))
     # A foreign operator may change between two searches.
     sees = (operator.out_size, operator.kernel) if isinstance(operator, Downsampler) else None
@@ -139,11 +139,45 @@ def _latents(G: Any, count: int) -> Tensor:
     return torch.randn(count, int(G.z_dim), generator=rng).to(device_of(G))
 
 
+@torch.no_grad()
+def kept_study(G: Any, operator: Any) -> Path | None:
+    """The file that holds what a search with this operator has to know about a generator; made if it is not there.
+
+    Another machine that has it in its cache folder (`keep_study`) need not draw some hundred pictures. None where
+    nothing is to be known, or nothing can be kept.
+    """
+    if not _draws(G):
+        return None
+    weights = _weights(G, _level(G, operator))
+    _study(G, _level(G, operator), weights)
+    path = _path(weights)
+    return path if path.is_file() else None
+
+
+def keep_study(name: str, data: bytes) -> None:
+    """Puts another machine's file of `kept_study`, by its name, into the cache folder."""
+    path = _path(Path(name).stem)
+    # A cache that cannot be written costs this machine the same work again, nothing more.
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, data)
+
+
+def _weights(G: Any, level: int) -> str:
+    return digest({name: x for name, x in G.state_dict().items() if x.is_floating_point()}, f"{_VERSION} {level}")
+
+
+def _path(weights: str) -> Path:
+    return cache_folder() / "studies" / f"{weights}.safetensors"
+
+
 def _study(G: Any, level: int, weights: str) -> _Study:
-    path = cache_folder() / "studies" / f"{weights}.safetensors"
+    path = _path(weights)
     study = _read(path, int(G.img_channels), level, device_of(G))
     if study is None:
-        study = _make(G, level)
+        made = _make(G, level)
+        # As it will be read back, or the first search would find something else than the second.
+        study = replace(made, pictures=made.pictures.half().float())
         # A cache that cannot be written costs the next process the same work again, nothing more.
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,22 +9,16 @@ within eps. A row that the low resolutions bring no further goes on with gradien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pulse import sphere
 from pulse.fast.prepare import Prepared
-from pulse.latents import Space
-from pulse.noise import parse_bad_noise_layers, trainable_layers
 from pulse.optimizer import SphericalOptimizer
-from pulse.options import SearchOptions
-from pulse.walk import Point, clamp_straight_through, measure, where
-
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+from pulse.walk import Course, Point, clamp_straight_through, measure, where
 
 # Gradient steps between two looks.
 _ROUND = 10
@@ -38,25 +32,21 @@ _HELPED, _PATIENCE = 0.95, 2
 
 
 @dataclass(frozen=True)
-class _Course:
-    """What a walk is given, and what all of it shares.
+class _Way:
+    """What all of a walk shares.
 
     Attributes:
+        course: what the walk is given.
+        prepared: what is known of the generator.
         rest: (M, vectors, dim), what of the starting points no coordinate describes.
         radius: (M, vectors, 1), the lengths of the coordinates; None in a space without a sphere.
-        noise: all noise maps at the start; `trained` are the numbers of those that move.
+        trained: the numbers of the noise maps that move.
     """
 
-    G: Any
-    target: Tensor
-    space: Space
-    operator: Any
-    loss_to: Callable[[Tensor, float], Loss]
-    options: SearchOptions
+    course: Course
     prepared: Prepared
     rest: Tensor
     radius: Tensor | None
-    noise: list[Tensor]
     trained: list[int]
 
     def at(self, rows: Tensor, variables: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -67,13 +57,15 @@ class _Course:
         """
         maps = dict(zip(self.trained, variables[len(variables) - len(self.trained) :], strict=True))
         coordinates = variables[0]
-        if self.space.vectors > 1:
+        space = self.course.space
+        if space.vectors > 1:
             coordinates = coordinates + _APART * variables[1]
         if self.radius is not None:
             coordinates = coordinates * (self.radius[rows] / sphere.norms(coordinates))
         latents = self.prepared.whitening.decode(coordinates) + self.rest[rows]
-        space = self.space if self.space.rows is None else self.space.of(self.space.rows[rows])
-        return latents, space.to_ws(latents), [maps[i] if i in maps else x[rows] for i, x in enumerate(self.noise)]
+        space = space if space.rows is None else space.of(space.rows[rows])
+        noise = [maps[i] if i in maps else x[rows] for i, x in enumerate(self.course.noise)]
+        return latents, space.to_ws(latents), noise
 
 
 @dataclass
@@ -96,52 +88,33 @@ class _Look:
             old[rows] = part
 
 
-def walk(
-    G: Any,
-    target: Tensor,
-    latents: Tensor,
-    noise: list[Tensor],
-    *,
-    space: Space,
-    operator: Any,
-    loss_to: Callable[[Tensor, float], Loss],
-    options: SearchOptions,
-    prepared: Prepared,
-    drawn: bool,
-    at_once: int,
-) -> Iterator[Point]:
+def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     """Walks as `pulse.walk.walk` does, with points of the same form, by the method "fast".
 
+    `options.steps` is the largest number of moves, each followed by a look at the whole picture. `lr_schedule` has no
+    effect, since the number of steps is not known beforehand.
+
     Args:
-        G: the generator.
-        target: (M, ...), a row for each start.
-        latents: (M, vectors, dim) in `space`, where the walk begins.
-        noise: one (M, 1, h, w) for each noise input.
-        space: maps latents to styles.
-        operator: anything with `A` for images (M, 3, H, W).
-        loss_to: makes the loss of some targets (m, ...) and a floor; see `pulse.losses.total_loss`.
-        options: those of the search. `steps` is the largest number of moves, each followed by a look at the whole
-            picture; `lr_schedule` has no effect, since the number of steps is not known beforehand.
+        course: what the walk is given; its latents and noise stay as they are.
         prepared: what is known of the generator.
-        drawn: whether the latents are drawn from the generator, so that a regression may move them towards the target.
-        at_once: how many whole images are drawn at once.
     """
-    course, variables = _begin(G, target, latents, noise, space, operator, loss_to, options, prepared, drawn)
-    optimizer = _optimizer(course, variables)
+    target, options, at_once = course.target, course.options, course.at_once
+    way, variables = _begin(course, prepared)
+    optimizer = _optimizer(way, variables)
     active = torch.ones(len(target), dtype=torch.bool, device=target.device)
     on_whole = torch.full_like(active, prepared.low is None)
     least = torch.full((len(target),), torch.inf, device=target.device)
     idle = torch.zeros_like(active, dtype=torch.int64)
     best = [v.detach().clone() for v in variables]
-    looks = _empty(course, variables)
+    looks = _empty(way, variables)
     for step in range(options.steps + 1):
         for graded in (False, True):
             for rows in _numbers(active & (on_whole == graded)).split(at_once):
                 # Nothing splits into one empty part.
                 if len(rows):
-                    looks.put(rows, _look(course, rows, variables, graded))
+                    looks.put(rows, _look(way, rows, variables, graded))
         active = active & looks.loss.isfinite() & looks.error.isfinite()
-        yield _point(course, step, active, looks)
+        yield _point(way, step, active, looks)
         for gradient in looks.gradients:
             active = active & gradient.isfinite().flatten(1).all(1)
         active = active & (looks.error > options.eps)
@@ -158,94 +131,81 @@ def walk(
             _step(optimizer, variables, looks.gradients, active & on_whole)
         on_whole = on_whole | tired
         if (active & ~on_whole).any():
-            active = active & (on_whole | _round(course, optimizer, variables, looks, active & ~on_whole))
+            active = active & (on_whole | _round(way, optimizer, variables, looks, active & ~on_whole))
 
 
-def _begin(
-    G: Any,
-    target: Tensor,
-    latents: Tensor,
-    noise: list[Tensor],
-    space: Space,
-    operator: Any,
-    loss_to: Callable[[Tensor, float], Loss],
-    options: SearchOptions,
-    prepared: Prepared,
-    drawn: bool,
-) -> tuple[_Course, list[Tensor]]:
-    """The course of a walk and the variables at its start."""
-    whitening = prepared.whitening
-    coordinates = whitening.encode(latents)
+def _begin(course: Course, prepared: Prepared) -> tuple[_Way, list[Tensor]]:
+    """The way of a walk and the variables at its start."""
+    whitening, space, target = prepared.whitening, course.space, course.target
+    coordinates = whitening.encode(course.latents)
     shared = coordinates.mean(1, keepdim=True)
-    rest = latents - whitening.decode(coordinates)
-    if drawn and space.spherical:
+    rest = course.latents - whitening.decode(coordinates)
+    if course.drawn and space.spherical:
         shared = sphere.project(shared)
         coordinates = shared.expand_as(coordinates)
         rest = torch.zeros_like(rest)
-    bad = parse_bad_noise_layers(options.bad_noise_layers)
-    trained = trainable_layers(len(noise), options.noise_type, options.num_trainable_noise_layers, bad)
     variables = [shared.clone()]
     if space.vectors > 1:
         variables.append((coordinates - shared) / _APART)
-    variables += [noise[i].clone() for i in trained]
+    variables += [course.noise[i].clone() for i in course.trained]
     radius = sphere.norms(coordinates) if space.spherical else None
-    course = _Course(G, target, space, operator, loss_to, options, prepared, rest, radius, noise, trained)
-    if drawn and prepared.gain is not None:
+    way = _Way(course, prepared, rest, radius, course.trained)
+    if course.drawn and prepared.gain is not None:
         with torch.no_grad():
-            _, ws, maps = course.at(torch.arange(len(target), device=target.device), variables)
-            small = (
-                prepared.low(ws, maps) if prepared.low else operator.A((G.synthesis(ws, noise=maps).float() + 1) / 2)
-            )
+            _, ws, maps = way.at(torch.arange(len(target), device=target.device), variables)
+            if prepared.low is None:
+                small = course.operator.A((course.G.synthesis(ws, noise=maps).float() + 1) / 2)
+            else:
+                small = prepared.low(ws, maps)
             moved = variables[0] + prepared.gain(target - small).unsqueeze(1)
             variables[0] = sphere.project(moved) if space.spherical else moved
-    return course, variables
+    return way, variables
 
 
-def _optimizer(course: _Course, variables: list[Tensor]) -> SphericalOptimizer:
-    spherical = [course.radius is not None, *([False] if course.space.vectors > 1 else [])]
-    spherical += [True] * len(course.trained)
-    return SphericalOptimizer(course.options.opt_name, variables, course.options.learning_rate, spherical)
+def _optimizer(way: _Way, variables: list[Tensor]) -> SphericalOptimizer:
+    options = way.course.options
+    spherical = [way.radius is not None, *([False] if way.course.space.vectors > 1 else [])]
+    spherical += [True] * len(way.trained)
+    return SphericalOptimizer(options.opt_name, variables, options.learning_rate, spherical)
 
 
-def _empty(course: _Course, variables: list[Tensor]) -> _Look:
+def _empty(way: _Way, variables: list[Tensor]) -> _Look:
     """Room for looks at all rows."""
-    G, target = course.G, course.target
+    G, target = way.course.G, way.course.target
     images = target.new_zeros(len(target), int(G.img_channels), *[int(G.img_resolution)] * 2)
     loss = target.new_full((len(target),), torch.inf)
-    maps = [course.noise[i].clone() for i in course.trained]
+    maps = [way.course.noise[i].clone() for i in way.trained]
     gradients = [torch.zeros_like(v) for v in variables]
-    return _Look(images, torch.zeros_like(target), loss, loss.clone(), torch.zeros_like(course.rest), maps, gradients)
+    return _Look(images, torch.zeros_like(target), loss, loss.clone(), torch.zeros_like(way.rest), maps, gradients)
 
 
-def _look(course: _Course, rows: Tensor, variables: Sequence[Tensor], graded: bool) -> _Look:
+def _look(way: _Way, rows: Tensor, variables: Sequence[Tensor], graded: bool) -> _Look:
     """Draws whole pictures of rows; with gradients where wanted, else they are 0."""
+    course = way.course
     target = course.target[rows]
     leaves = [v.detach()[rows].requires_grad_(graded) for v in variables]
     with torch.set_grad_enabled(graded):
-        latents, ws, noise = course.at(rows, leaves)
+        latents, ws, noise = way.at(rows, leaves)
         images = clamp_straight_through((course.G.synthesis(ws, noise=noise).float() + 1) / 2)
         error, small = measure(course.operator, images, target)
         loss = course.loss_to(target, course.options.eps)(images, small, latents, ws)
     gradients = [torch.zeros_like(leaf) for leaf in leaves]
     if graded:
         gradients = _slopes(loss, leaves)
-    maps = [noise[i].detach() for i in course.trained]
+    maps = [noise[i].detach() for i in way.trained]
     return _Look(images.detach(), small.detach(), error.detach(), loss.detach(), latents.detach(), maps, gradients)
 
 
-def _round(
-    course: _Course, optimizer: SphericalOptimizer, variables: list[Tensor], looks: _Look, chosen: Tensor
-) -> Tensor:
+def _round(way: _Way, optimizer: SphericalOptimizer, variables: list[Tensor], looks: _Look, chosen: Tensor) -> Tensor:
     """Moves the chosen rows on the low resolutions alone; returns which of them are still finite (M,)."""
-    low = course.prepared.low
+    low, course = way.prepared.low, way.course
     assert low is not None
     rows = _numbers(chosen)
-    target = course.target[rows]
-    loss = course.loss_to(target, _AIM * course.options.eps)
+    loss = course.loss_to(course.target[rows], _AIM * course.options.eps)
     off: Tensor | None = None
     for _ in range(_ROUND):
         leaves = [v.detach()[rows].requires_grad_() for v in variables]
-        latents, ws, noise = course.at(rows, leaves)
+        latents, ws, noise = way.at(rows, leaves)
         small = low(ws, noise)
         if off is None:
             off = looks.small[rows] - small.detach()
@@ -283,8 +243,8 @@ def _slopes(loss: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     return list(gradients)
 
 
-def _point(course: _Course, step: int, active: Tensor, looks: _Look) -> Point:
-    maps = dict(zip(course.trained, looks.maps, strict=True))
+def _point(way: _Way, step: int, active: Tensor, looks: _Look) -> Point:
+    maps = dict(zip(way.trained, looks.maps, strict=True))
     return Point(
         step=step,
         active=active,
@@ -294,7 +254,7 @@ def _point(course: _Course, step: int, active: Tensor, looks: _Look) -> Point:
         downsampled=looks.small.clone(),
         l2=looks.error.clone(),
         latents=looks.latents.clone(),
-        noise=[maps[i].clone() if i in maps else x for i, x in enumerate(course.noise)],
+        noise=[maps[i].clone() if i in maps else x for i, x in enumerate(way.course.noise)],
     )
 
 

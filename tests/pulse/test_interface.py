@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -275,9 +276,10 @@ print("torch" in sys.modules)
 import torch
 before = set(sys.modules)
 pictures = "depixelize depixelize_frames FilmResult cut_sheet Piece find_head Head draw align Alignment true_pixels"
+others = "TruePixels morph upscale Upscaled search_folder Report"
 tricks = "Variant disagreement explore iterate samples soften"
 for name in pulse.__all__:
-    if name not in (*pictures.split(), *tricks.split(), "TruePixels", "morph", "upscale", "Upscaled"):
+    if name not in (*pictures.split(), *tricks.split(), *others.split()):
         getattr(pulse, name)
 loaded = set(sys.modules) - before
 print(sorted(loaded & set({heavy!r})), len(loaded) < 80)
@@ -285,3 +287,20 @@ print(sorted(loaded & set({heavy!r})), len(loaded) < 80)
     root = Path(pulse.__file__).parents[1]
     run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert run.stdout.split("\n") == ["False", "[] True", ""]
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ("", "passive"),
+        # torch reads it when it is imported; what is set later would hold for child processes alone.
+        ("import sys, types; sys.modules['torch'] = types.ModuleType('torch'); ", "None"),
+        ("import os; os.environ['KMP_BLOCKTIME'] = '0'; ", "None"),
+    ],
+)
+def test_importing_pulse_before_torch_lets_its_threads_sleep(before, then):
+    waiting = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    environment = {name: value for name, value in os.environ.items() if name not in waiting}
+    code = f"{before}import os, pulse; print(os.environ.get('OMP_WAIT_POLICY'))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == then
