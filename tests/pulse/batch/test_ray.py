@@ -1,7 +1,12 @@
 """Many machines: a cluster of two nodes does what this process does, to the last bit, also when one of them is lost."""
 
+import contextlib
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,3 +161,45 @@ def test_mistakes_are_one_sentence(tmp_path: Path, folder: Path, tiny: Path, mon
     with pytest.raises(ValueError, match=r'pip install "pulse-latent\[ray\]"'):
         pulse.search_folder(folder, tmp_path / "out", generator=tiny, ray="auto")
     assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_ends_the_command_and_all_that_it_started(tmp_path: Path, folder: Path, tiny: Path) -> None:
+    command = [sys.executable, "-m", "pulse", "search", "--ray", str(folder), "-o", str(tmp_path / "out")]
+    options = ["--generator", str(tiny), "--seed=1", "--steps=300", "--threads=1", "--size=8"]
+    # A short one: sockets lie in it.
+    temporary = Path(tempfile.mkdtemp(prefix="p", dir="/tmp"))
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    children = _descendants(process.pid)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=150)
+    assert process.returncode == 130, err
+    assert "fits" in first or "does not fit" in first
+    assert err.splitlines()[-1] == "Interrupted: what was found so far is written."
+    assert "Traceback" not in err
+    assert children
+    for _ in range(100):
+        if not any(_lives(child) for child in children):
+            break
+        time.sleep(0.1)
+    assert not any(_lives(child) for child in children)
+    assert not list(temporary.glob("ray-*"))
+    shutil.rmtree(temporary)
+
+
+def _descendants(process: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *_descendants(child)]
+    return found
+
+
+def _lives(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
