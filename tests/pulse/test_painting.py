@@ -123,7 +123,7 @@ def test_a_colour_that_is_asked_for_replaces_paint(answers: tuple[pulse.Result, 
 
 def test_the_most_probable_face_has_no_paint() -> None:
     target = torch.zeros(1, 3, 8, 8)
-    share, most = drawn._paint(0.0)
+    share, most = drawn.paint_of(0.0)
     assert (share, most) == (1.0, pytest.approx(0.05, rel=0.01))
     v = to_normal(point()[None])
     assert not painted(v, target, share, 1.0, 0.0).on.any()
