@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import avg_pool2d
 
 from benchmarks.drawn import __main__ as command
 from benchmarks.drawn import measures, parts
+from pulse.app import sprites
 from stylegan import portraits
 
 
@@ -66,3 +68,21 @@ def test_the_command_prints_the_parts_that_are_asked_for(monkeypatch, capsys, tm
     command.main()
     assert "1.00e-03   100%" in capsys.readouterr().out
     assert json.loads(file.read_text())["tables"] == {"sizes": rows * 2}
+
+
+def test_sprites_with_a_human_face_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(targets: torch.Tensor, **options: object) -> SimpleNamespace:
+        # Only of humans dlib finds a face.
+        human = torch.tensor([name in parts.HUMAN for name in sprites.names()[: len(targets)]])
+        return SimpleNamespace(l2=torch.full((len(targets),), 0.01), images=human)
+
+    monkeypatch.setattr(parts.pulse, "draw", draw)
+    monkeypatch.setattr(parts.pulse, "search", lambda generator, targets, **options: draw(targets))
+    monkeypatch.setattr(measures, "faces", lambda images: {"faces": float(images.float().mean())})
+    assert set(parts.HUMAN) < set(sprites.names())
+    rows = parts.game(100)
+    assert [row["faces of 12 human"] for row in rows] == [1.0, 1.0, 1.0]
+    assert rows[0]["faces"] == pytest.approx(12 / 27)
+    # Without a human among them there is no such column.
+    monkeypatch.setattr(parts, "HUMAN", ())
+    assert not any("human" in name for name in parts.game(3)[0])

@@ -45,7 +45,8 @@ def test_paint_goes_as_far_as_it_is_asked_to(v: torch.Tensor, target: torch.Tens
     assert fifth == pytest.approx(0.2 * bare, rel=0.1)
     assert 0 < some < more
     assert _left(v, target, 1.0, 0.5 * bare, 0.0)[0] == pytest.approx(half, rel=0.1)
-    assert _left(v, target, 0.2, 1.0, 0.5 * bare)[0] == pytest.approx(half, rel=0.1)
+    # Never less than `eps`, with a margin, since answers are larger than what is painted.
+    assert _left(v, target, 0.2, 1.0, 0.5 * bare)[0] == pytest.approx(0.45 * bare, rel=0.05)
 
 
 def test_what_is_within_eps_is_not_painted(v: torch.Tensor, target: torch.Tensor) -> None:
