@@ -86,8 +86,8 @@ setup(
         "train": ["tensorboard>=2.16"],
         # DeepInverse's physics as operators of a search. It brings torchvision, which has to fit the installed torch.
         "interop": ["deepinv>=0.5"],
-        # Plots of the benchmarks, and pictures that are no pixel art.
-        "benchmarks": ["matplotlib>=3.8", "scikit-image>=0.22"],
+        # Plots of the benchmarks, pictures that are no pixel art, and how alike two pictures are.
+        "benchmarks": ["matplotlib>=3.8", "scikit-image>=0.22", "pytorch-msssim>=1.0"],
         # What `make docs` runs.
         "docs": ["sphinx>=8", "furo>=2024.8", "myst-nb>=1.1", "sphinx-copybutton>=0.5", "matplotlib>=3.8"],
         # What `make test` runs.

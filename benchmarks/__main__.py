@@ -42,6 +42,13 @@ BENCHMARKS = (
     Benchmark("benchmarks.methods", ("--count", "2", "--steps", "15")),
     Benchmark("benchmarks.drawn", ("--count", "1", "--kinds", "people", "--only", "people", "stages")),
     Benchmark("benchmarks.search", ("--count", "2", "--steps", "15", "--batch", "2")),
+    Benchmark(
+        "benchmarks.super_resolution",
+        (
+            *("-o", f"{OUT}/super", "--count", "3", "--others", "1", "--draws", "4", "--reader-test", "40"),
+            *("--methods", "nearest", "bicubic", "fast"),
+        ),
+    ),
     Benchmark("benchmarks.faces", ("--count", "40")),
     Benchmark("benchmarks.tones", ("--count", "40", "--fit", "200", "--test", "200")),
     Benchmark("benchmarks.swd", ("--count", "128", "--cache", f"{OUT}/swd")),

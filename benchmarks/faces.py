@@ -10,7 +10,9 @@ get the pictures at 384 px, which is 128 px enlarged three times.
 
 import argparse
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,22 +64,56 @@ def find_faces(pictures: torch.Tensor, predictor: Path | None = None) -> list[li
     import dlib
 
     detector = dlib.get_frontal_face_detector()
-    shape = dlib.shape_predictor(str(predictor)) if predictor is not None else None
-    scale = SIDE / pictures.shape[-1]
-
-    def in_picture(points: list[tuple[int, int]]) -> np.ndarray:
-        return (np.array(points) + 0.5) / scale - 0.5
-
+    shape = _shape_predictor(predictor) if predictor is not None else None
+    side = pictures.shape[-1]
     found = []
     for picture in pictures:
-        large = np.array(to_pil(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        large = _large(picture)
         faces = []
         for box in detector(large, 0):
-            corners = in_picture([(box.left(), box.top()), (box.right(), box.bottom())])
-            landmarks = in_picture([(p.x, p.y) for p in shape(large, box).parts()]) if shape else None
+            corners = _in_picture([(box.left(), box.top()), (box.right(), box.bottom())], side)
+            landmarks = _in_picture([(p.x, p.y) for p in shape(large, box).parts()], side) if shape else None
             faces.append(Face(corners.reshape(4), landmarks))
         found.append(faces)
     return found
+
+
+def landmarks_in(pictures: torch.Tensor, boxes: np.ndarray, predictor: Path = PREDICTOR) -> np.ndarray:
+    """The landmarks (N, 68, 2) of faces whose boxes (N, 4) are known, also where the detector sees no face.
+
+    Args:
+        pictures: (N, 3, R, R) in [0, 1].
+        boxes: left, top, right and bottom in pixels of the pictures, as the detector gives them.
+        predictor: dlib's shape predictor of 68 points.
+
+    Raises:
+        RuntimeError: if the predictor's file cannot be read.
+    """
+    import dlib
+
+    shape = _shape_predictor(predictor)
+    side = pictures.shape[-1]
+    found = []
+    for picture, box in zip(pictures, boxes, strict=True):
+        corners = np.rint((box + 0.5) * SIDE / side - 0.5).astype(int).tolist()
+        found.append(_in_picture([(p.x, p.y) for p in shape(_large(picture), dlib.rectangle(*corners)).parts()], side))
+    return np.stack(found)
+
+
+@cache
+def _shape_predictor(path: Path) -> Any:
+    import dlib
+
+    return dlib.shape_predictor(str(path))
+
+
+def _large(picture: torch.Tensor) -> np.ndarray:
+    return np.array(to_pil(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def _in_picture(points: list[tuple[int, int]], side: int) -> np.ndarray:
+    """Points of the enlarged picture in pixels of the one of `side` pixels."""
+    return (np.array(points) + 0.5) * side / SIDE - 0.5
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -122,9 +122,12 @@ def fit_discriminant(features: np.ndarray, tones: np.ndarray) -> Callable[[np.nd
     return lambda features: (features @ weights - offsets).argmax(1)
 
 
-def confusion(true: np.ndarray, estimated: np.ndarray) -> np.ndarray:
-    """Of the pictures of each true tone (rows), the share estimated as each tone (columns): (10, 10), rows sum to 1."""
-    counts = np.zeros((TONES, TONES))
+def confusion(true: np.ndarray, estimated: np.ndarray, kinds: int = TONES) -> np.ndarray:
+    """Of the pictures of each true tone (rows), the share estimated as each tone (columns): (10, 10), rows sum to 1.
+
+    Of other things that are confused, `kinds` says how many there are.
+    """
+    counts = np.zeros((kinds, kinds))
     np.add.at(counts, (true, estimated), 1)
     return counts / counts.sum(1, keepdims=True).clip(min=1)
 
@@ -142,7 +145,7 @@ def corrected_shares(observed: np.ndarray, confused: np.ndarray) -> np.ndarray:
     """
     # The sum is one more equation, with so large a weight that it holds.
     heavy = 1e4
-    p, _ = nnls(np.vstack([confused.T, np.full(TONES, heavy)]), np.append(observed, heavy))
+    p, _ = nnls(np.vstack([confused.T, np.full(len(observed), heavy)]), np.append(observed, heavy))
     return p / p.sum()
 
 

@@ -17,7 +17,7 @@ Row = dict[str, float | int | str]
 SIDE = 128
 _INNER = FEATURES["all 51"]
 # Octaves of the power spectrum, as shares of the Nyquist frequency.
-_OCTAVES = ((1 / 8, 1 / 4), (1 / 4, 1 / 2), (1 / 2, 1))
+OCTAVES = ((1 / 8, 1 / 4), (1 / 4, 1 / 2), (1 / 2, 1))
 _OF_CHARACTERS = ("character", "headgear", "ears", "horns", "teeth", "eye_style", "eyewear", "skin_finish", "body")
 
 
@@ -90,7 +90,7 @@ def powers(images: torch.Tensor) -> torch.Tensor:
         luma = torch.tensor([0.299, 0.587, 0.114]) @ image.flatten(1)
         flat = (luma - luma.mean()).view(side, side) * window * window[:, None]
         power = torch.fft.fft2(flat).abs().square()
-        rows.append(torch.stack([power[(radius > low) & (radius <= high)].mean() for low, high in _OCTAVES]))
+        rows.append(torch.stack([power[(radius > low) & (radius <= high)].mean() for low, high in OCTAVES]))
     return torch.stack(rows)
 
 
@@ -101,8 +101,8 @@ def sharpness(images: torch.Tensor, true: torch.Tensor) -> Row:
     """
     mine, theirs = powers(images).mean(0), powers(true).mean(0)
     # The octaves' rings have areas of 3 : 12 : 48.
-    area = torch.tensor([high**2 - low**2 for low, high in _OCTAVES])
+    area = torch.tensor([high**2 - low**2 for low, high in OCTAVES])
     octaves = (10 * (mine / theirs).log10()).tolist()
     whole = float(10 * ((mine @ area) / (theirs @ area)).log10())
-    names = (f"{low:.3g} to {high:.3g}" for low, high in _OCTAVES)
+    names = (f"{low:.3g} to {high:.3g}" for low, high in OCTAVES)
     return {"above 1/8, dB": whole, **{f"{name}, dB": x for name, x in zip(names, octaves, strict=True)}}
