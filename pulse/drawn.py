@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pulse import pictures
 from pulse.best import Best
-from pulse.fit_portrait import MOST, Fitting, drawn, fit, painted, to_unit
+from pulse.fit_portrait import MOST, Fitting, Painting, drawn, fit, painted, to_unit
 from pulse.operators import downsample
 from pulse.options import SMALLEST, STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
@@ -49,6 +49,7 @@ def draw(
     notes: list[str] | None = None,
     callback: Callback | None = None,
     fitting: Fitting = fit,
+    painting: Painting = painted,
 ) -> Result:
     """Draws the portrait that, made small, is the given picture.
 
@@ -66,7 +67,8 @@ def draw(
         eps: mean squared error at which an answer counts as reached.
         size, framing, background, grid, notes: of a picture, as of `pulse.depixelize`; targets are taken as they are.
         callback: called as callback(step, state) at every step with a `SearchState`; returning True ends the fit.
-        fitting: what finds the portraits; of an animation a `pulse.fit_portrait.follow.Follower`.
+        fitting, painting: what finds the portraits and paints them; of an animation a
+            `pulse.fit_portrait.follow.Follower` and its `painted`.
 
     Returns:
         The answers. `images` (N, 3, R, R) are the drawn pictures; `downsampled`, `l2`, `loss` and `reached` are those
@@ -96,7 +98,7 @@ def draw(
     paint, interrupted = None, found.interrupted
     if kind == "any" and not interrupted:
         try:
-            paint = painted(v, target, *paint_of(fidelity), eps=options.eps)
+            paint = painting(v, target, *paint_of(fidelity), options.eps)
         except KeyboardInterrupt:
             interrupted = True
     images, interrupted = _drawn(v, resolution, interrupted, paint)

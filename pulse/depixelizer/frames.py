@@ -255,10 +255,10 @@ def _answers(
 
 def _drawer(asked: DrawnOptions, options: SearchOptions, starts: int, follow: bool) -> _Answer:
     from pulse.drawn import draw
-    from pulse.fit_portrait import fit
+    from pulse.fit_portrait import fit, painted
     from pulse.fit_portrait.follow import Follower
 
-    fitting = Follower() if follow else fit
+    follower = Follower()
 
     def answer(target: Tensor, callback: Callback | None) -> Result:
         return draw(
@@ -270,7 +270,8 @@ def _drawer(asked: DrawnOptions, options: SearchOptions, starts: int, follow: bo
             seed=options.seed,
             eps=options.eps,
             callback=callback,
-            fitting=fitting,
+            fitting=follower if follow else fit,
+            painting=follower.painted if follow else painted,
         )
 
     return answer

@@ -38,6 +38,7 @@ from pulse.operators import downsample
 from stylegan import portraits
 from stylegan.portraits import encoder
 from stylegan.portraits.prototypes import dressed
+from stylegan.portraits.tint import Tint
 
 __all__ = [
     "ALL",
@@ -46,6 +47,7 @@ __all__ = [
     "PEOPLE",
     "Fit",
     "Fitting",
+    "Painting",
     "Watch",
     "drawn",
     "fit",
@@ -98,6 +100,8 @@ class Fit:
 
 # `fit`, or what finds portraits in another way.
 Fitting = Callable[[Tensor, str, float, int, Sequence[torch.Generator], Watch | None], Fit]
+# `painted`, or what paints in another way: from portraits, targets, share, most and eps.
+Painting = Callable[[Tensor, Tensor, float, float, float], Tint]
 
 
 class _Ended(Exception):

@@ -5,10 +5,14 @@ functions with a Gaussian prior, smooth over a pixel or two of 16, and small on 
 most probable values for a target are found in closed form (Gaussian process regression: C. Rasmussen and C. Williams,
 2006, equation 2.25). How much noise the target is taken to have decides how far paint goes: as much as leaves the error
 that is asked for (the discrepancy principle of V. Morozov, 1966).
+
+In an animation the paint of the picture before stays, and the change is painted on it under the same prior: what is
+near to the last fields is likely, and where nothing changes, nothing is painted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -41,11 +45,24 @@ _SPARED, _AROUND = 0.8, 1.3
 _NOISES = torch.logspace(0.5, -1.8, 60)
 # Of `eps`, what paint aims at: answers are compared as they are drawn, a little different at every side.
 _MARGIN = 0.9
+# The share of what the last picture of an animation was off by that stays.
+_KEPT = 0.9
+# Errors that are this many times what is asked for are near enough.
+_NEAR = 1.02
 # Times that paint is corrected for what black and white cut off.
 _CORRECTIONS = 3
 
 
-def painted(v: Tensor, target: Tensor, share: float, most: float, eps: float) -> Tint:
+@dataclass(frozen=True)
+class Last:
+    """The picture before in an animation: its target (1, 3, s, s), its portrait v (1, K), and its paint."""
+
+    target: Tensor
+    v: Tensor
+    paint: Tint
+
+
+def painted(v: Tensor, target: Tensor, share: float, most: float, eps: float, last: Last | None = None) -> Tint:
     """Paint for the portraits of targets.
 
     Args:
@@ -53,21 +70,40 @@ def painted(v: Tensor, target: Tensor, share: float, most: float, eps: float) ->
         target: (N, 3, s, s) in [0, 1].
         share: paint leaves this share of the mean squared error, or more where it cannot reach that.
         most, eps: it leaves `most` at most, and never aims at less than 0.9 `eps`.
+        last: of one target, the picture before in an animation. Its paint stays; painted on it is by what the targets
+            differ and the portraits do not.
 
     Returns:
         The paint; 0 for portraits that are as near already.
     """
     u = to_unit(v)
     size = min(target.shape[-1], _SMALL)
-    goal = target if target.shape[-1] == size else downsample(target, size=size).clamp(0, 1)
-    goal = goal.flatten(2).transpose(1, 2)
+    goal = _goal(target, size)
     colour = torch.zeros(len(u), len(TINTED), 3, _CELLS, _CELLS)
     before = _small(u, size, None)
     error = (before - goal).square().mean((1, 2))
     asked = (error * share).clamp(max=most).clamp(min=_MARGIN * eps)
+    if last is not None:
+        return Tint(_repainted(u, goal[0], size, float(asked[0]), last)[None], u)
     for i in ((error > eps) & (error > asked)).nonzero()[:, 0].tolist():
         colour[i] = _paint(u[i : i + 1], before[i], goal[i], float(asked[i]))
     return Tint(colour, u)
+
+
+def _goal(target: Tensor, size: int) -> Tensor:
+    """Targets at the size of a fit: (N, size * size, 3)."""
+    goal = target if target.shape[-1] == size else downsample(target, size=size).clamp(0, 1)
+    return goal.flatten(2).transpose(1, 2)
+
+
+def _repainted(u: Tensor, goal: Tensor, size: int, asked: float, last: Last) -> Tensor:
+    """Fields for a portrait u (1, K) of an animation: those of the picture before, and what has changed since."""
+    shown = _small(to_unit(last.v), size, last.paint)[0]
+    held = Tint(last.paint.colour, u)
+    before = _small(u, size, held)[0]
+    # What the last picture was off by may stay, but for a tenth.
+    kept = goal + _KEPT * (shown - _goal(last.target, size)[0])
+    return _paint(u, before, goal, asked, kept, held.colour[0])
 
 
 def _small(u: Tensor, size: int, tint: Tint | None) -> Tensor:
@@ -76,31 +112,43 @@ def _small(u: Tensor, size: int, tint: Tint | None) -> Tensor:
     return downsample(torch.cat(pictures), size=size).flatten(2).transpose(1, 2)
 
 
-def _paint(u: Tensor, before: Tensor, goal: Tensor, asked: float) -> Tensor:
-    """Fields (7, 3, 16, 16) for one portrait u (1, K) whose small picture `before` (P, 3) is to come near to `goal`."""
+def _paint(
+    u: Tensor, before: Tensor, goal: Tensor, asked: float, kept: Tensor | None = None, held: Tensor | None = None
+) -> Tensor:
+    """Fields (7, 3, 16, 16) for one portrait u (1, K) whose small picture `before` (P, 3) is to come near to `goal`.
+
+    Where there are fields `held` already, and `before` shows them, what is added to them aims at `kept` instead. It
+    goes as far as brings the picture within `asked` of `goal`.
+    """
+    kept = goal if kept is None else kept
+    best = torch.zeros(len(TINTED), 3, _CELLS, _CELLS) if held is None else held
+    first, least = best, float((goal - before).square().mean())
+    if least <= _NEAR * asked:
+        return best
     size = round(len(goal) ** 0.5)
     spread = _design(materials(u, _SIDE)[0], size)
     # Covariances of each field with the small picture, and of the small picture with itself.
     with_picture = spread @ _covariance(u)
     values, vectors = torch.linalg.eigh((with_picture @ spread.transpose(1, 2)).sum(0))
     values = values.clamp(min=0)
-    wanted, left = goal - before, asked
-    best, least = torch.zeros(len(TINTED), 3, _CELLS, _CELLS), float((goal - before).square().mean())
+    shrunk = _NOISES[:, None] / (values + _NOISES[:, None])
+    # What black and white cut off is asked for once more.
+    cut, left = torch.zeros_like(before), asked
     for _ in range(_CORRECTIONS):
-        seen = vectors.T @ wanted
-        shrunk = _NOISES[:, None] / (values + _NOISES[:, None])
-        errors = (shrunk.square() @ seen.square().sum(1)) / wanted.numel()
-        noise = _NOISES[int((errors <= left).float().argmax())] if bool((errors <= left).any()) else _NOISES[-1]
+        seen = vectors.T @ (kept - before - cut)
+        more = (vectors.T @ (goal - kept)).expand(len(_NOISES), -1, -1)
+        errors = (shrunk[..., None] * seen + more).square().mean((1, 2))
+        near = errors <= left
+        noise = _NOISES[int(near.float().argmax() if bool(near.any()) else errors.argmin())]
         weight = vectors @ (seen / (values + noise)[:, None])
-        fields = (with_picture.transpose(1, 2) @ weight).transpose(1, 2).unflatten(2, (_CELLS, _CELLS))
+        fields = first + (with_picture.transpose(1, 2) @ weight).transpose(1, 2).unflatten(2, (_CELLS, _CELLS))
         after = _small(u, size, Tint(fields[None], u))[0]
         error = float((after - goal).square().mean())
         if error < least:
             best, least = fields, error
-        if error <= 1.02 * asked:
+        if error <= _NEAR * asked:
             break
-        # What black and white have cut off is asked for once more.
-        wanted = goal - (after - (vectors * values) @ (vectors.T @ weight))
+        cut = after - before - (vectors * values) @ (vectors.T @ weight)
         left *= min(1.0, asked / error)
     return best
 

@@ -12,7 +12,7 @@ from pulse.pictures import story
 from stylegan import portraits
 from stylegan.portraits.landmarks import feature_pixels
 from stylegan.portraits.prototypes import point
-from stylegan.portraits.tint import TINTED
+from stylegan.portraits.tint import TINTED, Tint
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,25 @@ def test_targets_of_any_size_come_nearer(v: torch.Tensor, size: int) -> None:
         for one in (None, tint)
     )
     assert after < 0.4 * before
+
+
+def test_the_next_picture_keeps_its_paint_where_nothing_changes(v: torch.Tensor, target: torch.Tensor) -> None:
+    how = (0.3, 1.0, 0.0)
+    tint = painted(v, target, *how)
+    last = painting.Last(target, v, tint)
+    assert torch.equal(painted(v, target, *how, last).colour, tint.colour)
+    other = target.clone()
+    other[:, :2, 12:, 12:] = 0
+
+    def small(one: Tint) -> torch.Tensor:
+        return pulse.downsample(portraits.render(to_unit(v), 64, one), size=16)
+
+    held, anew = small(painted(v, other, *how, last)), small(painted(v, other, *how))
+    before = small(tint)
+    assert float((held - before)[..., :9, :9].abs().mean()) < 0.2 * float((anew - before)[..., :9, :9].abs().mean())
+    assert float((held - other)[..., 12:, 12:].square().mean()) < 0.5 * float(
+        (before - other)[..., 12:, 12:].square().mean()
+    )
 
 
 def test_skin_is_spared_around_eyes_and_mouth(v: torch.Tensor) -> None:

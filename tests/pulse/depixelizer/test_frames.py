@@ -13,8 +13,9 @@ from PIL import Image
 import pulse
 from pulse.depixelizer.film import frame_change
 from pulse.depixelizer.motion import moved, shifts
-from pulse.fit_portrait import NAMES, PEOPLE, drawn, fit, to_normal, to_unit
+from pulse.fit_portrait import NAMES, PEOPLE, Fit, drawn, fit, painted, to_normal, to_unit
 from pulse.fit_portrait.follow import Follower, follow
+from pulse.fit_portrait.painting import Last
 from pulse.operators import downsample
 from pulse.pictures import PictureError
 from pulse.pictures.frames import open_frames
@@ -157,15 +158,15 @@ def _person(**changes: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_the_next_frame_is_the_nearest_portrait_that_fits() -> None:
-    v, _ = _person(background_hue=0.3)
+    v, last = _person(background_hue=0.3)
     _, target = _person(background_hue=0.45)
     off = float((downsample(drawn(to_unit(v), 64), size=16) - target).square().mean())
-    found = follow(target, "people", 8e-5, v, 0.0)
+    found = follow(target, "people", 8e-5, last, v, 0.0)
     assert float(found.error[0]) < 0.2 * off
     # Little else has changed.
     change = (found.x - v).abs()[0]
     assert float(change.median()) < 0.05
-    again = follow(target, "people", 8e-5, found.x, float(found.error[0]), found.jacobian)
+    again = follow(target, "people", 8e-5, target, found.x, float(found.error[0]), found.jacobian)
     assert again.evaluations < 40
 
 
@@ -190,3 +191,49 @@ def test_a_follower_begins_anew_only_after_a_cut(monkeypatch: pytest.MonkeyPatch
     assert frame_change(film) > 0
     follower(_tensor(sprite(3))[None], "people", 8e-5, 1, rngs)
     assert len(anew) == 2
+
+
+def _striped(picture: torch.Tensor) -> torch.Tensor:
+    """A picture (1, 3, 16, 16) that no portrait is."""
+    picture = picture.clone()
+    picture[:, :, ::4] *= 0.4
+    return picture
+
+
+def test_what_no_portrait_shows_does_not_move_the_next_one() -> None:
+    v, small = _person()
+    target = _striped(small)
+    error = float((small - target).square().mean())
+    same = follow(target, "people", 8e-5, target, v, error)
+    # The stripes are new to a portrait whose own picture was met.
+    other = follow(target, "people", 8e-5, small, v, error)
+    assert float((same.x - v).abs().mean()) < 0.5 * float((other.x - v).abs().mean())
+    assert float(same.error) == pytest.approx(error, rel=0.2)
+
+
+def test_paint_is_held_to_that_of_the_last_frame_until_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    v, first = _person()
+    first = _striped(first)
+    other, cut = _person(head_width=0.9, background_hue=0.9)
+    fits = iter([v, other])
+
+    def known(target: torch.Tensor, *rest: Any) -> Any:
+        return Fit(next(fits), torch.zeros(1, dtype=torch.int64), torch.full((1, 4), 0.1), 0)
+
+    monkeypatch.setattr("pulse.fit_portrait.follow.fit", known)
+    follower, rngs, how = Follower(), [torch.Generator()], (0.3, 1e-2, 1e-3)
+    second = first.clone()
+    second[:, :2, 12:, 12:] = 0
+    paints = []
+    for target in (first, second):
+        found = follower(target, "people", 8e-5, 1, rngs)
+        paints.append(follower.painted(found.v, target, *how))
+    assert follower.anew == 1
+    held = painted(found.v, second, *how, Last(first, v, paints[0]))
+    assert torch.equal(paints[1].colour, held.colour)
+    assert not torch.equal(paints[1].colour, painted(found.v, second, *how).colour)
+    monkeypatch.setattr("pulse.fit_portrait.follow._CUT_MORE", -1.0)
+    monkeypatch.setattr("pulse.fit_portrait.follow._NEW", 100.0)
+    found = follower(1 - cut, "people", 8e-5, 1, rngs)
+    assert follower.anew == 2
+    assert torch.equal(follower.painted(found.v, 1 - cut, *how).colour, painted(found.v, 1 - cut, *how).colour)

@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from stylegan.common.animations import read_frames
 
