@@ -41,6 +41,10 @@ BENCHMARKS = (
     # Ten sprites come on top of the portraits; a hundred steps for each would take minutes.
     Benchmark("benchmarks.methods", ("--count", "2", "--steps", "15")),
     Benchmark("benchmarks.drawn", ("--count", "1", "--kinds", "people", "--only", "people", "stages")),
+    Benchmark(
+        "benchmarks.coherence",
+        ("--only", "blinking", "--finish", "network", "--steps", "10", "-o", f"{OUT}/coherence.png"),
+    ),
     Benchmark("benchmarks.search", ("--count", "2", "--steps", "15", "--batch", "2")),
     Benchmark(
         "benchmarks.super_resolution",

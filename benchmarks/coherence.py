@@ -9,7 +9,7 @@ film of `pulse.depixelize_frames` and of independent answers with one seed; the 
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def measured(frames: list[Tensor], follow: bool, options: dict[str, Any]) -> tup
     return film, time.process_time() - started
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--only", choices=list(ANIMATIONS), help="one animation")
     parser.add_argument("--finish", choices=("drawn", "network"), default="drawn", help="who makes the answers")
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=128, help="of drawn answers, in pixels")
     parser.add_argument("--steps", type=int, default=100, help="of the network's search")
     parser.add_argument("-o", "--output", type=Path, help="where to draw both films, frame by frame")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     options: dict[str, Any] = {"seed": 1, "finish": args.finish}
     options |= {"kind": args.kind, "resolution": args.resolution} if args.finish == "drawn" else {"steps": args.steps}
     print(describe())
