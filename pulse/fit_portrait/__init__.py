@@ -20,6 +20,7 @@ from torch import Tensor
 from pulse.finish import Solution
 from pulse.fit_portrait.colours import coloured
 from pulse.fit_portrait.drawing import drawn
+from pulse.fit_portrait.oddity import weight_of
 from pulse.fit_portrait.painting import painted
 from pulse.fit_portrait.problem import (
     ALL,
@@ -252,8 +253,8 @@ def _polished(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> Solu
     owner = torch.arange(len(far)).repeat_interleave(starts - 1)
     others = part.polish(v[far, 1:].flatten(0, 1), owner, _STEPS, lambda i, found: best.tell(_STEPS + i))
     problem.evaluations += part.evaluations
-    least, which = others.cost.view(len(far), starts - 1).min(1)
-    better = (least < solution.cost[far]).nonzero()[:, 0]
+    least, which = (others.cost * weight_of(part, others.x)).view(len(far), starts - 1).min(1)
+    better = (least < solution.cost[far] * weight_of(part, solution.x[far])).nonzero()[:, 0]
     best.start[rows[far[better]]] = which[better] + 1
     return with_rows(solution, far[better], rows_of(others, better * (starts - 1) + which[better]))
 
@@ -299,7 +300,8 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
     error = off.square().mean(2)
     strange = (error.amin(1) > _STRANGE) & (problem.k == ALL)
     soft = Problem(problem.target, problem.kind, problem.prior, soft=True)
-    cost = torch.where(strange[:, None], soft.filtered(off.flatten(0, 1)).square().mean(1).view(error.shape), error)
+    softly = (soft.filtered(off.flatten(0, 1)).square().mean(1) * weight_of(soft, v.flatten(0, 1))).view(error.shape)
+    cost = torch.where(strange[:, None], softly, error)
     if problem.k == ALL and starts > 1:
         # One start of either kind: what is made of parts is nearer at first, what was read often ends nearer.
         ranked = cost.clone()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pulse.finish import Solution
 from pulse.fit_portrait.colours import colour_of, coloured, odd_colour
+from pulse.fit_portrait.oddity import weight_of
 from pulse.fit_portrait.problem import (
     ALL,
     CHARACTER,
@@ -97,7 +98,10 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
     x, value, cost = best.x.clone(), best.value.clone(), best.cost.clone()
     active = list(range(len(x)))
     for _ in range(_ROUNDS["people" if problem.k == PEOPLE else "any"]):
-        trials = {i: alternatives(x[i], problem.target[i]) for i in active}
+        trials = {}
+        for i in active:
+            points, shares = alternatives(x[i], problem.target[i])
+            trials[i] = points, shares * weight_of(problem, x[i : i + 1]) / weight_of(problem, points)
         values = problem.draw(torch.cat([points for points, _ in trials.values()])).split(
             [len(points) for points, _ in trials.values()]
         )
@@ -154,9 +158,11 @@ def simplified(problem: Problem, best: Solution) -> Solution:
                 break
             values = problem.draw(plainer)
             steps, left = foretold(problem, best.jacobian[i], values, i)
-            one = int(left.argmin())
+            weight = weight_of(problem, plainer)
+            one = int((left * weight).argmin())
             moved = (plainer[one] + steps[one]).clamp(-MOST, MOST)[None]
-            if float((problem.draw(moved) - problem.flat[i]).square().mean()) > _LITTLE * float(best.error[i]):
+            most = _LITTLE * float(best.error[i] * weight_of(problem, best.x[i : i + 1])[0] / weight[one])
+            if float((problem.draw(moved) - problem.flat[i]).square().mean()) > most:
                 break
             points[i], changed = moved[0], True
     if not changed:

@@ -1,0 +1,39 @@
+"""How odd a face is: what hides one for a little less error has to come clearly nearer to a target than a plain face.
+
+It counts only for targets that no portrait shows (`Problem.soft`). Other hats and eyes were tried too, and were not
+better: what one hat no longer covers another one does.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pulse.fit_portrait.problem import ALL, CHARACTER, NAMES, Problem, to_unit
+from stylegan import portraits
+from stylegan.portraits.prototypes import red
+
+# Factors of the costs of hoods, which frame a second face, and of hearts that are not red, which are holes or glasses.
+_HOOD, _PALE_HEARTS = 1.3, 1.4
+
+
+def oddity(v: Tensor) -> Tensor:
+    """(M,), 1 for the plainest faces and more for others, of points v (M, 128)."""
+    u = to_unit(v)
+    hood = _chosen(u, "headgear", "hood")
+    hearts = _chosen(u, "eye_style", "hearts")
+    iris = u[:, [NAMES.index(f"iris_{channel}") for channel in ("red", "green", "blue")]]
+    out = torch.where(hood, _HOOD, 1.0) * torch.where(hearts & ~red(iris), _PALE_HEARTS, 1.0)
+    return torch.where(u[:, CHARACTER] > 0.5, out, 1.0)
+
+
+def _chosen(u: Tensor, row: str, name: str) -> Tensor:
+    """(M,) bool, whether the choice `row` of points u (M, 128) is this one."""
+    choice = next(one for one in portraits.TABLE if one.name == row)
+    kind = torch.bucketize(u[:, NAMES.index(row)].contiguous(), torch.tensor(choice.bounds))
+    return kind == choice.names.index(name)
+
+
+def weight_of(problem: Problem, v: Tensor) -> Tensor:
+    """(M,), by what the costs of points v (M, K) are multiplied before they are compared."""
+    return oddity(v) if problem.soft and problem.k == ALL else torch.ones(len(v))
