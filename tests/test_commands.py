@@ -60,6 +60,7 @@ class Server:
         modules = json.dumps(
             [
                 *{command.module for command in COMMANDS},
+                "pulse.app.depixelize",
                 "pulse.batch.here",
                 "pulse.feedforward.command",
                 "stylegan.training.command",

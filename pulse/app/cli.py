@@ -30,7 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     SIGTERM, with the best found so far written.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    return console.run("pulse", lambda: _app(given), arguments)
+
+    def app() -> Any:
+        made = _app(given)
+        return lambda words, **how: made(_spelt_out(words), **how)
+
+    return console.run("pulse", app, arguments)
 
 
 def _app(given: Sequence[str]) -> Any:
@@ -42,6 +47,9 @@ def _app(given: Sequence[str]) -> Any:
     # The options of a search come from a module that imports torch. Where it is not called, the command is only listed.
     search = _search_command(typer) if "search" in given else lambda: None
     app.command("search", short_help="Finds a face for each picture and writes it as a PNG.")(search)
+    app.command("depixelize", short_help="Makes large faces of sprites, sheets of them, figures and animations.")(
+        _depixelize_command(typer) if "depixelize" in given else lambda: None
+    )
     app.command("demo")(_demo_command(typer))
     app.command("fit")(_fit_command(typer))
     app.command("morph", short_help="Films a walk through a generator, through portraits, or between results.")(
@@ -60,7 +68,7 @@ def _app(given: Sequence[str]) -> Any:
     )
     app.add_typer(_aimoji_app(typer), name="aimoji")
     app.command("align", short_help="Cuts the faces out of photographs.")(align_command(typer))
-    return lambda arguments, **how: app(_spelt_out(arguments), **how)
+    return app
 
 
 def _spelt_out(arguments: Sequence[str]) -> list[str]:
@@ -136,6 +144,12 @@ def _search_command(typer: Any) -> Any:
         return code
 
     return search
+
+
+def _depixelize_command(typer: Any) -> Any:
+    from pulse.app.depixelize import depixelize_command
+
+    return depixelize_command(typer)
 
 
 def _demo_command(typer: Any) -> Any:

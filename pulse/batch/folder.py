@@ -11,7 +11,7 @@ from typing import Any
 from pulse import pictures
 from pulse.batch.here import search_pictures
 from pulse.batch.order import Order, Report
-from pulse.batch.plan import TargetOptions, plan, sheet_request
+from pulse.batch.plan import SECOND, TargetOptions, plan, sheet_request
 from pulse.batch.ray import search_pictures as search_on_ray
 from pulse.finishes import SHARED, choose_finish
 from pulse.generators import load_generator
@@ -90,7 +90,7 @@ def search_folder(
     output = Path(output)
     pictures.check_folder(output)
     paths = [Path(inputs)] if isinstance(inputs, (str, os.PathLike)) else [Path(path) for path in inputs]
-    planned = plan(paths, output, reserved=[Path(SHEET).stem] if sheet else [], both=both)
+    planned = plan(paths, output, reserved=[Path(SHEET).stem] if sheet else [], suffixes=[SECOND] if both else [])
     pictures.parse_colour(target.background)
     name = _name(generator)
     asked = sheet_request(

@@ -9,7 +9,7 @@ from pulse.batch.plan import Job
 from stylegan.common import ending
 from stylegan.common.files import is_full
 
-__all__ = ["Order", "Report", "say_found", "search_pictures", "sentence"]
+__all__ = ["Counter", "Order", "Report", "do_each", "say_found", "search_pictures", "sentence"]
 
 
 def search_pictures(
@@ -32,15 +32,32 @@ def search_pictures(
     """
     report = Report(quiet=order.quiet)
     made_by = makers(order, G)
+
+    def do(job: Job, check: Callable[[], None]) -> None:
+        for task in tasks(job, order, made_by):
+            if report.interrupted:
+                break
+            count = Counter(lambda share: on_share(share / len(made_by)), check)
+            report.add(job, done_before(task, order) or search_one(task, order, G, count))
+            count.move_to(1)
+
+    do_each(jobs, report, do)
+    return report
+
+
+def do_each(jobs: Sequence[Job], report: Report, do: Callable[[Job, Callable[[], None]], None]) -> None:
+    """Does the jobs of a batch, one after the other, until the disk is full or a signal comes.
+
+    Args:
+        jobs: made by `plan`.
+        report: gets a sentence for each job that cannot be done, and what is not begun.
+        do: called as do(job, check); it calls check() after each step (`stylegan.common.ending.steps`), and puts what
+            it did into the report.
+    """
     for number, job in enumerate(jobs):
         try:
             with ending.steps() as check:
-                for task in tasks(job, order, made_by):
-                    if report.interrupted:
-                        break
-                    count = _Counter(lambda share: on_share(share / len(made_by)), check)
-                    report.add(job, done_before(task, order) or search_one(task, order, G, count))
-                    count.move_to(1)
+                do(job, check)
         except SystemExit:
             # A signal came before the search had anything to keep.
             if ending.exit_code() is None:
@@ -57,10 +74,9 @@ def search_pictures(
             report.interrupted = True
             report.leave(jobs[number + 1 :])
             break
-    return report
 
 
-class _Counter:
+class Counter:
     """A callback of a search that tells which share of it is done, and looks for signals."""
 
     def __init__(self, on_share: Callable[[float], object], check: Callable[[], None]) -> None:

@@ -52,7 +52,11 @@ class Job:
 
     def second(self) -> Path:
         """The PNG of the network's picture, where a drawn answer stands beside it."""
-        return self.output.with_name(f"{self.output.stem}{SECOND}.png")
+        return self.beside(SECOND)
+
+    def beside(self, suffix: str) -> Path:
+        """The PNG of a further result, with this behind its stem."""
+        return self.output.with_name(f"{self.output.stem}{suffix}.png")
 
 
 @dataclass
@@ -89,12 +93,12 @@ class Request:
         return {"request": self.asked, "made_from": self.made_from}
 
 
-def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = (), both: bool = False) -> Plan:
+def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = (), suffixes: Sequence[str] = ()) -> Plan:
     """Gives every picture, and every picture of every folder (not of folders in it), its own output file in `folder`.
 
     An output has its input's stem, shortened if it is too long for a file name; the second input of that stem, ignoring
-    case, gets "_2" and so on. A picture named twice is done once. Stems in `reserved` are not given out. With
-    `both`, each picture has a second result (`Job.second`), which takes a stem too.
+    case, gets "_2" and so on. A picture named twice is done once. Stems in `reserved` are not given out. Where a
+    picture has further results, `suffixes` are what is added to its stem for each; these are nobody else's stems.
 
     Raises:
         ValueError: there are no inputs, or a result would replace one of them.
@@ -127,15 +131,15 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = (), bot
     for source in sources.values():
         stem = short_stem(source)
         name, number = stem, 1
-        while any(each.casefold() in taken for each in _stems_of(name, both)) or (
+        while any(each.casefold() in taken for each in _stems_of(name, suffixes)) or (
             number > 1 and name.casefold() in stems
         ):
             number += 1
             name = f"{stem}_{number}"
-        taken.update(each.casefold() for each in _stems_of(name, both))
+        taken.update(each.casefold() for each in _stems_of(name, suffixes))
         made.jobs.append(Job(source, folder / f"{name}.png"))
     for job in made.jobs:
-        for output in (job.output, job.second()) if both else (job.output,):
+        for output in (job.output, *(job.beside(suffix) for suffix in suffixes)):
             if os.path.realpath(output) in sources:
                 raise ValueError(
                     f"The result of {printable(job.source)} would replace the input {printable(output)}; choose another"
@@ -144,8 +148,8 @@ def plan(inputs: Iterable[Path], folder: Path, reserved: Sequence[str] = (), bot
     return made
 
 
-def _stems_of(name: str, both: bool) -> list[str]:
-    return [name, f"{name}{SECOND}"] if both else [name]
+def _stems_of(name: str, suffixes: Sequence[str]) -> list[str]:
+    return [name, *(f"{name}{suffix}" for suffix in suffixes)]
 
 
 def members_of(folder: Path, wanted: Callable[[Path], bool]) -> tuple[list[Path], list[str]]:
