@@ -96,6 +96,8 @@ setup(
             "hypothesis>=6.100",
             "playwright>=1.50",
             "scikit-image>=0.22",
+            "matplotlib>=3.8",
+            "pytorch-msssim>=1.0",
             "ruff==0.17.5",
             "mypy==2.4.1",
         ],
