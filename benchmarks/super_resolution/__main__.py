@@ -33,7 +33,7 @@ def _run(arguments: list[str] | None) -> int:
     )
     add = parser.add_argument
     add("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the report and the answers")
-    add("--quick", action="store_true", help="6 pictures, 2 of each other degradation: whether it runs, no more")
+    add("--quick", action="store_true", help="4 pictures, 1 of each other degradation: whether it runs, no more")
     add("--count", type=int, help="pictures (default: 1000 portraits, or all of --images)")
     add("--others", type=int, help="pictures of every degradation but the first (default: 200)")
     add("--draws", type=int, help="answers to the picture that says nothing (default: 200)")
@@ -51,9 +51,9 @@ def _run(arguments: list[str] | None) -> int:
     given = parser.parse_args(arguments)
     quick = given.quick
     defaults = {
-        "count": 6 if quick else 1000,
-        "others": 2 if quick else 200,
-        "draws": 8 if quick else 200,
+        "count": 4 if quick else 1000,
+        "others": 1 if quick else 200,
+        "draws": 4 if quick else 200,
         "reader_test": 200 if quick else 1000,
     }
     numbers = {
