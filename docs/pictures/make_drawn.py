@@ -48,9 +48,9 @@ def _sized(images: Tensor, side: int) -> Tensor:
 
 
 def _write(name: str, images: Tensor, columns: int, folder: Path) -> None:
-    """A grid as a PNG of 256 colours, which no eye tells from all of them at this size."""
+    """A grid as a PNG of 192 colours, which no eye tells from all of them at this size."""
     picture = to_pil(grid(images.clamp(0, 1), columns, gap=4, background=1))
-    picture = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
+    picture = picture.quantize(192, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
     write_picture(folder / name, picture, {"Software": software(), "synthetic": "true"})
     print(f"{folder / name}: {picture.width} x {picture.height}, {(folder / name).stat().st_size // 1000} kB")
 

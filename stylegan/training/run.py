@@ -122,6 +122,9 @@ class _Run:
         """Takes steps until the schedule's `kimg` or `minutes` are spent, or a signal comes."""
         begun = saved = time.monotonic()
         before = self.progress.seconds
+        if self.progress.step and self._due(self.schedule.snapshot_kimg) and not self._has_snapshot():
+            # The run was killed between its save and the snapshot of it.
+            self._save(snapshot=True)
         told = _Told(self.kimg, begun)
         limit = float("inf") if self.schedule.minutes is None else self.schedule.minutes * 60
         took_steps = False
@@ -174,6 +177,10 @@ class _Run:
 
     def _write(self, numbers: Mapping[str, float]) -> None:
         self.log.write({"step": self.progress.step, "kimg": round(self.kimg, 3), **numbers}, self.progress.step)
+
+    def _has_snapshot(self) -> bool:
+        kept = state.snapshots(self.folder, self.task.name)
+        return any(abs(kimg - self.kimg) < 5e-4 for kimg in kept)
 
     def _save(self, snapshot: bool) -> None:
         if distributed.rank() > 0:

@@ -26,9 +26,9 @@ def server() -> Iterator[Any]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium; closed before other tests open theirs, since Playwright allows one at a time."""
     playwright = pytest.importorskip("playwright.sync_api", reason="there is no Playwright here")
     if _CHROMIUM is None:
         pytest.skip("there is no Chromium here; Debian's package chromium has it")
