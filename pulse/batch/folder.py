@@ -46,7 +46,7 @@ def search_folder(
 
         report = pulse.search_folder("sprites", "faces", seed=1)
         report = pulse.search_folder("sprites", "faces", seed=1, threads=1, ray="auto")     # each core a worker
-        print(*report.failures, sep="\\n")
+        print("; ".join(report.failures))
 
     Each picture is answered on its own, so a result does not depend on its neighbours, nor on the machine that found
     it: with the same `seed` and `threads`, results are the same to the last bit with and without `ray`. (On machines of
