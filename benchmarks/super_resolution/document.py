@@ -19,7 +19,7 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto,
   "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 1200px; margin: 0 auto; padding: 32px 24px 80px; }
+main { max-width: 1280px; margin: 0 auto; padding: 32px 24px 80px; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 12px; }
 h2 { font-size: 22px; margin: 48px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
 h3 { font-size: 17px; margin: 28px 0 6px; }
@@ -40,10 +40,10 @@ table.words td:not(:first-child) { max-width: 80ch; }
 td small { display: block; color: var(--soft); font-size: 11.5px; line-height: 1.3; }
 td b { color: var(--mark); }
 table.pictures td, table.pictures th { border: 0; padding: 2px; text-align: center; vertical-align: middle; }
-table.pictures th { font-size: 12px; padding: 4px 2px; vertical-align: bottom; max-width: 112px; }
+table.pictures th { font-size: 12px; padding: 4px 2px; vertical-align: bottom; max-width: 96px; }
 table.pictures th:first-child, table.pictures td:first-child { text-align: left; font-size: 12px; padding-right: 8px;
   color: var(--soft); }
-table.pictures img { display: block; width: 112px; height: 112px; border-radius: 4px; }
+table.pictures img { display: block; width: 96px; height: 96px; border-radius: 4px; }
 table.pictures img.pixels { image-rendering: pixelated; }
 figure svg { max-width: 100%; height: auto; }
 details { margin: 8px 0; }

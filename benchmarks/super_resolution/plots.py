@@ -86,6 +86,8 @@ def over_degradations(summaries: dict[str, dict[str, dict[str, Numbers]]], names
         axis.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
         axis.set_title(label, fontsize=10, loc="left")
     axes[2].set_yscale("log")
+    # Nothing below says more: a PNG's rounding alone makes an error of 1e-6.
+    axes[2].set_ylim(bottom=max(axes[2].get_ylim()[0], 1e-6))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return _svg(figure)

@@ -202,7 +202,7 @@ def _gallery(folder: Path, names: Sequence[str], questions: Tensor, most: int, d
     rows = range(min(most, len(questions)))
     there = [name for name in names if name != TRUTH and (folder / slug(name)).exists()]
     columns = {"question": list(questions[: len(rows)])}
-    columns |= {name: list(read_answers(folder / slug(name), rows)) for name in [*there, TRUTH]}
+    columns |= {name: list(read_answers(folder / slug(name), rows)) for name in [TRUTH, *there]}
     which = "The first picture" if len(rows) == 1 else f"The first {len(rows)} pictures"
     caption = f"{which}, not chosen; made small by `{degradation}`."
     images: list[list[Tensor | None]] = [[column[i] for column in columns.values()] for i in rows]
