@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
+JOBS ?= 2
 
 # Waiting threads sleep, so that a busy neighbour does not slow the tests down many times.
 export OMP_WAIT_POLICY ?= passive
@@ -15,8 +16,9 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## find faces for the sprites that come with the project, into OUT (demo/)
 	$(BIN)/python -m pulse demo -o $(OUT) --overwrite
 
+# JOBS processes of tests, with one thread each: two of several threads would wait for each other.
 test: lint debian  ## lint, types, and all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(BIN)/ruff check .

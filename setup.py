@@ -93,6 +93,8 @@ setup(
         # What `make test` runs.
         "test": [
             "pytest>=8",
+            # Several processes: most tests use one core.
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             "playwright>=1.50",
             "scikit-image>=0.22",

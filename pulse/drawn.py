@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from pulse import pictures
-from pulse.best import Best
 from pulse.fit_portrait import MOST, Fitting, Painting, drawn, fit, painted, to_unit
 from pulse.operators import downsample
 from pulse.options import SMALLEST, STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
-from pulse.state import Callback, SearchState
+from pulse.state import Callback, state_of_drawn
 from stylegan import portraits
 from stylegan.portraits.tint import Tint
 
@@ -168,22 +167,7 @@ class _Told:
         at = torch.full((len(v),), step)
         self.reached_at = torch.where((self.reached_at < 0) & (error <= self.eps), at, self.reached_at)
         history = torch.stack(self.errors, 1)
-        rows = torch.arange(len(v))
-        state = SearchState(
-            step=step,
-            steps=steps,
-            batch=0,
-            batches=1,
-            image=rows,
-            start=torch.zeros_like(rows),
-            active=torch.ones(len(v), dtype=torch.bool),
-            images=images,
-            downsampled=small,
-            loss=error,
-            l2=error,
-            history={"loss": history, "l2": history.clone()},
-            best=Best(images, small, v[:, None], [], error, error, at, self.reached_at),
-        )
+        state = state_of_drawn(step, self.steps, images, small, v, history, self.reached_at)
         return self.callback(step, state)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pulse.best import Best
@@ -42,6 +43,28 @@ class SearchState:
     l2: Tensor
     history: dict[str, Tensor]
     best: Best
+
+
+def state_of_drawn(
+    step: int, steps: int, images: Tensor, small: Tensor, v: Tensor, history: Tensor, reached_at: Tensor
+) -> SearchState:
+    """The state of a fit of drawn answers v (M, K), whose errors so far are `history` (M, n): one row for each."""
+    rows, error = torch.arange(len(v)), history[:, -1]
+    return SearchState(
+        step=step,
+        steps=steps,
+        batch=0,
+        batches=1,
+        image=rows,
+        start=torch.zeros_like(rows),
+        active=torch.ones(len(v), dtype=torch.bool),
+        images=images,
+        downsampled=small,
+        loss=error,
+        l2=error,
+        history={"loss": history, "l2": history.clone()},
+        best=Best(images, small, v[:, None], [], error, error, torch.full((len(v),), step), reached_at),
+    )
 
 
 Callback = Callable[[int, SearchState], object]

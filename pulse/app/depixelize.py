@@ -22,7 +22,6 @@ from pulse.finishes import SHARED, choose_finish
 from pulse.generators import load_generator
 from pulse.options import DrawnOptions, SearchOptions
 from pulse.pictures.film import check_film
-from pulse.pictures.sheet import write_sheet
 from stylegan.common import console
 from stylegan.common.options import with_options
 from stylegan.common.progress import progress
@@ -146,12 +145,7 @@ def _depixelize(
             do_each(planned.jobs, report, run.do)
         done = run.done
     report.failures[:0] = planned.failures
-    if report.rows:
-        try:
-            write_sheet(output / SHEET, report.rows, asked)
-            report.sheet = output / SHEET
-        except OSError as error:
-            report.failures.append(console.system_words(error))
+    report.write_sheet(output / SHEET, asked)
     code = report.tell()
     if report.sheet is not None:
         console.say(str(report.sheet))

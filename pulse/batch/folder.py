@@ -16,7 +16,6 @@ from pulse.batch.ray import search_pictures as search_on_ray
 from pulse.finishes import SHARED, choose_finish
 from pulse.generators import load_generator
 from pulse.options import STARTS, DrawnOptions, SearchOptions, given_options, merge_options
-from pulse.pictures.sheet import write_sheet
 from stylegan.common import console
 from stylegan.common.processes import with_threads
 from stylegan.common.progress import progress
@@ -126,12 +125,7 @@ def search_folder(
                 report = search_on_ray(planned.jobs, order, G, advance, ray)
     report.failures[:0] = planned.failures
     report.notes[:0] = planned.passed_over
-    if report.rows:
-        try:
-            write_sheet(output / SHEET, report.rows, asked)
-            report.sheet = output / SHEET
-        except OSError as error:
-            report.failures.append(console.system_words(error))
+    report.write_sheet(output / SHEET, asked)
     return report
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pulse.batch.plan import Job, TargetOptions, named
 from pulse.options import STARTS, DrawnOptions, SearchOptions
-from pulse.pictures.sheet import Beside, SheetRow
+from pulse.pictures.sheet import Beside, SheetRow, write_sheet
 from pulse.result import Result
 from stylegan.common import console, ending
 
@@ -119,6 +119,16 @@ class Report:
     def leave(self, jobs: Iterable[Job]) -> None:
         """Notes pictures that are not begun."""
         self.left += [job.source for job in jobs]
+
+    def write_sheet(self, path: Path, request: str) -> None:
+        """Writes the contact sheet, if there are rows for one; what prevents it is a failure like any other."""
+        if not self.rows:
+            return
+        try:
+            write_sheet(path, self.rows, request)
+            self.sheet = path
+        except OSError as error:
+            self.failures.append(console.system_words(error))
 
     def tell(self) -> int:
         """Prints how the batch ended, and returns the exit code of its command."""

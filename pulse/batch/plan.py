@@ -26,10 +26,9 @@ SECOND = ".network"
 
 
 @dataclass(frozen=True)
-class TargetOptions:
-    """How a picture becomes the small square that is searched for; see `pulse.pictures.fit_target`."""
+class ReadingOptions:
+    """How a picture becomes a square; see `pulse.pictures.fit_target`."""
 
-    size: int = field(default=16, metadata={"help": "larger pictures are made this small first, in pixels"})
     framing: str = field(default=FRAMING, metadata={"help": "how a picture becomes square", "choices": FRAMINGS})
     background: str = field(
         default=pictures.BACKGROUND, metadata={"help": "colour under transparent pixels, a name or #rrggbb"}
@@ -41,6 +40,13 @@ class TargetOptions:
 
     def __post_init__(self) -> None:
         pictures.parse_grid(self.grid)
+
+
+@dataclass(frozen=True)
+class TargetOptions(ReadingOptions):
+    """How a picture becomes the small square that is searched for."""
+
+    size: int = field(default=16, metadata={"help": "larger pictures are made this small first, in pixels"})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pulse.best import Best
 from pulse.depixelizer.calls import Told, split_arguments, told
 from pulse.depixelizer.one import depixelize
 from pulse.depixelizer.variety import distances, farthest
@@ -19,7 +18,7 @@ from pulse.fit_portrait.others import STEPS, others
 from pulse.operators import downsample
 from pulse.pictures import Source
 from pulse.result import Result, joined
-from pulse.state import Callback, SearchState
+from pulse.state import Callback, SearchState, state_of_drawn
 
 # Faces that are drawn for each that is chosen; those of a network cost a search each.
 _DRAWN, _SEARCHED = 7, 2
@@ -175,21 +174,5 @@ def _result(first: Result, v: Tensor, images: Tensor, paint: Tensor | None, inte
 
 def _state(step: int, steps: int, images: Tensor, small: Tensor, v: Tensor, error: Tensor, eps: float) -> SearchState:
     """What a callback is told of faces that are drawn."""
-    rows = torch.arange(len(v))
-    at = torch.full((len(v),), step)
-    history = error[:, None]
-    return SearchState(
-        step=step,
-        steps=steps,
-        batch=0,
-        batches=1,
-        image=rows,
-        start=torch.zeros_like(rows),
-        active=torch.ones(len(v), dtype=torch.bool),
-        images=images,
-        downsampled=small,
-        loss=error,
-        l2=error,
-        history={"loss": history, "l2": history.clone()},
-        best=Best(images, small, v[:, None], [], error, error, at, at.masked_fill(error > eps, -1)),
-    )
+    at = torch.full((len(v),), step).masked_fill(error > eps, -1)
+    return state_of_drawn(step, steps, images, small, v, error[:, None], at)

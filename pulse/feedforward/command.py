@@ -3,7 +3,7 @@
 # No `from __future__ import annotations` here: typer reads the annotations, which name things imported in a function.
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,35 +12,15 @@ import torch
 
 from pulse import pictures
 from pulse.batch.order import Report, sentence
-from pulse.batch.plan import Job, Request, file_digest, fingerprint, plan
+from pulse.batch.plan import Job, ReadingOptions, Request, file_digest, fingerprint, plan
 from pulse.feedforward.network import Upscaler
 from pulse.feedforward.upscale import BATCH, Upscaled, prepared, read_small, side_of, upscale_small
 from pulse.feedforward.weights import load_upscaler
 from stylegan.common import console
 from stylegan.common.files import is_full
-from stylegan.common.framing import FRAMING, FRAMINGS
 from stylegan.common.options import with_options
 from stylegan.common.progress import progress
 from stylegan.common.tensors import digest
-
-
-@dataclass(frozen=True)
-class ReadingOptions:
-    """How a picture becomes what the network sees."""
-
-    framing: str = field(default=FRAMING, metadata={"help": "how a picture becomes square", "choices": FRAMINGS})
-    background: str = field(
-        default=pictures.BACKGROUND, metadata={"help": "colour under transparent pixels, a name or #rrggbb"}
-    )
-    grid: str = field(
-        default="auto",
-        metadata={"help": "true pixels of an enlarged sprite's longer side; auto finds them, off takes all as it is"},
-    )
-
-    def __post_init__(self) -> None:
-        pictures.parse_grid(self.grid)
-        pictures.parse_colour(self.background)
-        pictures.check_framing(128, 16, self.framing)
 
 
 def upscale_command(typer: Any) -> Any:
@@ -85,6 +65,8 @@ def _upscale(
 ) -> int:
     # Everything that is wrong for all pictures alike is found before anything is read or written.
     pictures.check_folder(output)
+    pictures.parse_colour(reading.background)
+    pictures.check_framing(128, 16, reading.framing)
     planned = plan(images, output)
     for line in planned.passed_over:
         console.warn(line)

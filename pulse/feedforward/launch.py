@@ -68,10 +68,7 @@ def launch(request: UpscalerRequest) -> int:
         ValueError: if the request cannot be carried out.
         DiskFullError: if the disk has no room for the run.
     """
-    if request.device not in ("cpu", "cuda"):
-        raise ValueError(f"There is no device {request.device!r}; choose cpu or cuda.")
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("There is no GPU that PyTorch can use; train with --device cpu.")
+    distributed.check_device(request.device)
     features: Features | None = None
     if request.features is not None:
         features = _differentiable(features_of(request.features), request.features)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pulse.fit_portrait.problem import ALL, CHARACTER, NAMES, Problem, to_unit
 from stylegan import portraits
-from stylegan.portraits.prototypes import red
+from stylegan.portraits.prototypes import PALE_HEARTS, red
 
-# Factors of the costs of hoods, which frame a second face, and of hearts that are not red, which are holes or glasses.
-_HOOD, _PALE_HEARTS = 1.3, 1.4
+# The factor of the costs of hoods, which frame a second face.
+_HOOD = 1.3
 
 
 def oddity(v: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ def oddity(v: Tensor) -> Tensor:
     hood = _chosen(u, "headgear", "hood")
     hearts = _chosen(u, "eye_style", "hearts")
     iris = u[:, [NAMES.index(f"iris_{channel}") for channel in ("red", "green", "blue")]]
-    out = torch.where(hood, _HOOD, 1.0) * torch.where(hearts & ~red(iris), _PALE_HEARTS, 1.0)
+    out = torch.where(hood, _HOOD, 1.0) * torch.where(hearts & ~red(iris), PALE_HEARTS, 1.0)
     return torch.where(u[:, CHARACTER] > 0.5, out, 1.0)
 
 

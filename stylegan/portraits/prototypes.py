@@ -53,7 +53,7 @@ _RIDGE, _EVEN = 0.3, 3.0
 # How much further a human face may be than one with a mask, tusks or hearts for eyes.
 _ODD = 1.08
 # The same of hearts for eyes that are not red: dark ones are holes or glasses.
-_PALE_HEARTS = 1.4
+PALE_HEARTS = 1.4
 # Half sides of pictures, and how high and how far aside their middles are, that are tried.
 _ZOOMS, _LIFTS, _SHIFTS = (0.95, 1.1, 1.3, 1.55), (-0.3, -0.12, 0.06, 0.24, 0.42), (0.0,)
 # Of shapes and cameras, so many are tried with all parts for each target.
@@ -206,7 +206,7 @@ def _with(best: _Best, small: Tensor, group: str, changes: Tensor, fits: Tensor 
     weighted = error * torch.tensor([_weight(change) for change in GROUPS[group]])
     hearts = torch.tensor([change.get("eye_style") == "hearts" for change in GROUPS[group]])
     pale = hearts & ~red(colour[:, :, PARTS.index("iris")])
-    weighted = torch.where(pale, error * _PALE_HEARTS, weighted)
+    weighted = torch.where(pale, error * PALE_HEARTS, weighted)
     one = (weighted if fits is None else weighted.masked_fill(~fits, torch.inf)).argmin(1)
     return _Best(tried[rows, one], error[rows, one], colour[rows, one], {**best.chosen, group: one})
 

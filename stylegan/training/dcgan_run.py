@@ -12,7 +12,7 @@ import torch
 
 from stylegan.common.files import write_text
 from stylegan.training import dataset as datasets
-from stylegan.training import state
+from stylegan.training import distributed, state
 from stylegan.training.dataset import Dataset
 from stylegan.training.dcgan import Dcgan
 from stylegan.training.dcgan_options import DcganOptions
@@ -62,10 +62,7 @@ def launch(request: DcganRequest) -> int:
         ValueError: if the request cannot be carried out.
         DiskFullError: if the disk has no room for the run.
     """
-    if request.device not in ("cpu", "cuda"):
-        raise ValueError(f"There is no device {request.device!r}; choose cpu or cuda.")
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("There is no GPU that PyTorch can use; train with --device cpu.")
+    distributed.check_device(request.device)
     if not 0 < request.epochs < 1e6:
         raise ValueError(f"A run cannot take {request.epochs} epochs; give a number above 0, such as 25.")
     begin_with = None if request.snapshot is None else state.state_beside(snapshot_of(request.snapshot))

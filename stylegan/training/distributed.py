@@ -8,6 +8,14 @@ import torch
 from torch import Tensor, distributed, nn
 
 
+def check_device(device: str) -> None:
+    """Raises ValueError, in one sentence, for a device that a run cannot train on."""
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"There is no device {device!r}; choose cpu or cuda.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("There is no GPU that PyTorch can use; train with --device cpu.")
+
+
 @contextmanager
 def processes(device: str) -> Iterator[str]:
     """Joins the processes of torchrun, if there are any; yields this process's device.

@@ -115,10 +115,7 @@ def _check(request: Request) -> None:
     """Raises ValueError for what cannot be done, and for options that would have no effect."""
     if request.method not in METHODS:
         raise ValueError(f"There is no method {request.method!r}; choose one of {', '.join(METHODS)}.")
-    if request.device not in ("cpu", "cuda"):
-        raise ValueError(f"There is no device {request.device!r}; choose cpu or cuda.")
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("There is no GPU that PyTorch can use; train with --device cpu.")
+    distributed.check_device(request.device)
     rendered = request.data == PORTRAITS or pairs.are_in(Path(request.data))
     if not request.warm_start_kimg >= 0:
         raise ValueError(f"A warm start cannot take {request.warm_start_kimg} kimg; give 0 or more.")

@@ -1,10 +1,14 @@
-"""A generator small enough to search in milliseconds, with what `pulse` asks of one: the fixture `stand_in`."""
+"""The fixtures `stand_in`, a generator small enough to search in milliseconds, and `few_renderings`, for quick fits."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
+
+from pulse import fit_portrait
 
 
 class _Mapping(nn.Module):
@@ -58,3 +62,13 @@ class _StandIn(nn.Module):
 @pytest.fixture
 def stand_in() -> type[_StandIn]:
     return _StandIn
+
+
+@pytest.fixture(scope="module")
+def few_renderings() -> Iterator[None]:
+    """A start and two steps: for modules to which it does not matter how near an answer is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_portrait, "_SCREENED", {"people": 4, "any": 4})
+        patch.setattr(fit_portrait, "_STEPS", 1)
+        patch.setattr(fit_portrait, "_TURNS", 1)
+        yield

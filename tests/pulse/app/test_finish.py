@@ -1,7 +1,7 @@
 """`pulse search` draws, searches a network, or does both."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pulse import depixelizer, fit_portrait
+from pulse import depixelizer
 from pulse.app import cli, sprites
 from pulse.batch import one
 from pulse.pictures import read_text, write_picture
@@ -18,14 +18,7 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 _QUICK = ("--size=8", "--seed=1", "--kind=people", "--resolution=16", "--starts=1")
 
 
-@pytest.fixture(autouse=True)
-def few_renderings() -> Iterator[None]:
-    """A start and two steps: it does not matter here how near an answer is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_portrait, "_SCREENED", {"people": 4, "any": 4})
-        patch.setattr(fit_portrait, "_STEPS", 1)
-        patch.setattr(fit_portrait, "_TURNS", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_renderings")
 
 
 @pytest.fixture
