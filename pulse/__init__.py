@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pulse.batch.order import Report
     from pulse.best import Best
     from pulse.depixelizer import FilmResult, Head, Piece, cut_sheet, depixelize, depixelize_frames, find_head
+    from pulse.depixelizer.films import film_of_search, film_of_zoom
     from pulse.depixelizer.samples import samples
     from pulse.depixelizer.tricks import Variant, explore, iterate, soften
     from pulse.depixelizer.variety import disagreement
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pulse.engine import search
     from pulse.faces import Alignment, align
     from pulse.feedforward.upscale import Upscaled, upscale
+    from pulse.films.answers import Film, SearchRecord, film_of_morph, film_of_turn
     from pulse.films.options import MorphOptions
     from pulse.films.walks import morph
     from pulse.generators import load_generator
@@ -47,6 +49,7 @@ __all__ = [
     "Blur",
     "Callback",
     "Downsampler",
+    "Film",
     "FilmResult",
     "Grey",
     "Head",
@@ -60,6 +63,7 @@ __all__ = [
     "Result",
     "SearchOptions",
     "SearchOverrides",
+    "SearchRecord",
     "SearchState",
     "Space",
     "Stack",
@@ -75,6 +79,10 @@ __all__ = [
     "downsample",
     "draw",
     "explore",
+    "film_of_morph",
+    "film_of_search",
+    "film_of_turn",
+    "film_of_zoom",
     "find_head",
     "iterate",
     "latent_space",
@@ -103,6 +111,7 @@ _MODULES = {
     "Blur": "pulse.operators",
     "Callback": "pulse.state",
     "Downsampler": "pulse.operators",
+    "Film": "pulse.films.answers",
     "FilmResult": "pulse.depixelizer",
     "Grey": "pulse.operators",
     "Head": "pulse.depixelizer",
@@ -116,6 +125,7 @@ _MODULES = {
     "Result": "pulse.result",
     "SearchOptions": "pulse.options",
     "SearchOverrides": "pulse.options",
+    "SearchRecord": "pulse.films.answers",
     "SearchState": "pulse.state",
     "Space": "pulse.latents",
     "Stack": "pulse.operators",
@@ -131,6 +141,10 @@ _MODULES = {
     "downsample": "pulse.operators",
     "draw": "pulse.drawn",
     "explore": "pulse.depixelizer.tricks",
+    "film_of_morph": "pulse.films.answers",
+    "film_of_search": "pulse.depixelizer.films",
+    "film_of_turn": "pulse.films.answers",
+    "film_of_zoom": "pulse.depixelizer.films",
     "find_head": "pulse.depixelizer",
     "iterate": "pulse.depixelizer.tricks",
     "latent_space": "pulse.latents",

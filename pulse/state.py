@@ -21,6 +21,7 @@ class SearchState:
     Attributes:
         step, steps: the point after `step` of `steps` moves has been evaluated.
         batch, batches: which batch this is, from 0, of how many.
+        search: which search this is, from 0, where one call makes several.
         image, start: (M,) which image and which of its starts each row is.
         active: (M,) rows still searched; False once dropped for a value that is not finite, or ended by
             `stop_when_reached`.
@@ -43,6 +44,7 @@ class SearchState:
     l2: Tensor
     history: dict[str, Tensor]
     best: Best
+    search: int = 0
 
 
 def state_of_drawn(

@@ -67,7 +67,8 @@ def depixelize_command(typer: Any) -> Any:
         """Makes large faces of anything with small pixels: sprites, sheets of them, figures, animations.
 
         Each picture becomes NAME.png, and each animation a film. More samples become NAME-2.png and so on, beside
-        NAME.samples.png and NAME.disagreement.png; the sprites of a sheet NAME/ROW-COLUMN.png.
+        NAME.samples.png and NAME.disagreement.png; the sprites of a sheet NAME/ROW-COLUMN.png. Films of a picture stand
+        beside it, as NAME.turn.webp.
 
         A run that was killed goes on where it stopped when it is started again. A result of another seed or of other
         options is kept: name another folder, or give --overwrite.
@@ -100,6 +101,8 @@ def _depixelize(
     SearchOptions(**given)
     DrawnOptions(**drawn)
     who = choose_finish(finish, generator, for_network=set(given) - set(SHARED), for_drawn=drawn)
+    if "turn" in faces.films and who == "network":
+        raise ValueError("A network's face cannot be turned; leave --film turn out, or choose --finish drawn.")
     check_film(Path(f"film{'.mp4' if faces.format == 'mp4' else '.gif'}"), 25)
     pictures.check_folder(output)
     pictures.parse_colour(target.background)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from pulse import pictures
+from pulse.batch.faces_films import Filming, MadeFilm
 from pulse.batch.faces_order import FORMATS, FacesOrder, Part, parts_of
 from pulse.batch.here import Counter
 from pulse.batch.order import EXPECTED, Found, Report, lines_of, sentence
@@ -43,6 +45,7 @@ class Made:
     Attributes:
         faces: each with its place behind the stem, its text, and what describes it; the first one's place is "".
         sheets: pictures of several faces, with their places behind the stem.
+        films: what is filmed; none where a signal ended it.
         row: of a contact sheet.
         lines: what to say of the first face.
         facts: the same for a program.
@@ -51,6 +54,7 @@ class Made:
 
     faces: list[tuple[str, Tensor, dict[str, str]]]
     sheets: list[tuple[str, Image.Image]]
+    films: list[MadeFilm]
     row: SheetRow
     lines: list[str]
     facts: dict[str, Any]
@@ -104,12 +108,14 @@ class FacesRun:
             frames = frames if len(frames) > 1 else None
         wanted = self._request(part, content)
         first = part.output if frames is None else part.output.with_suffix(FORMATS[order.faces.format])
-        paths = [first, *(Job(part.source, part.output).beside(suffix) for suffix in order.faces.suffixes())]
+        paths = [first, *order.faces.files(part.output)[1:]]
         facts: dict[str, Any] = {
             "source": str(part.source),
             "picture": part.title,
             "files": [str(path) for path in paths],
         }
+        if order.faces.films:
+            facts["films"] = {name: str(self._film_path(part, name)) for name in order.faces.films}
         job = Job(part.source, first)
         if not order.overwrite and all(_answers(path, wanted) for path in paths):
             row = self._row_before(part, frames, first) if order.keep_rows else None
@@ -135,9 +141,10 @@ class FacesRun:
             self.report.add(job, found)
             facts |= {"frames": len(film), **_facts_of(text), "loss": loss}
         else:
-            made = self._still(part, wanted, count, notes)
+            filming = Filming(order, count)
+            made = self._still(part, wanted, filming, notes)
             # The first one comes last: where it is, all others are.
-            written = {*self._write(part, made, wanted)}
+            written = {*self._write(part, made, wanted, filming)}
             others = [path for path in paths[1:] if path in written]
             row = replace(made.row, notes=tuple(notes)) if order.keep_rows else None
             self.report.add(job, Found(first, row, made.lines, notes, interrupted=made.interrupted))
@@ -145,11 +152,23 @@ class FacesRun:
                 console.say(str(path))
             self.report.written += others
             facts |= {"files": [str(first), *map(str, others)], **made.facts}
+            if "films" in facts:
+                facts["films"] = {name: path for name, path in facts["films"].items() if Path(path) in written}
         self.done.append({**facts, "done_before": False, "notes": [*told, *notes]})
 
-    def _write(self, part: Part, made: Made, wanted: Request) -> list[Path]:
+    def _film_path(self, part: Part, name: str) -> Path:
+        return Job(part.source, part.output).beside(f".{name}", FORMATS[self.order.faces.format])
+
+    def _write(self, part: Part, made: Made, wanted: Request, filming: Filming) -> list[Path]:
         written = []
         job = Job(part.source, part.output)
+        try:
+            for film in made.films:
+                path = self._film_path(part, film.name)
+                filming.write(path, film, made.faces[0][2])
+                written.append(path)
+        except KeyboardInterrupt:
+            made.interrupted = True
         ended = {"interrupted": "true" if made.interrupted else "false"}
         for suffix, sheet in made.sheets:
             text = {"Software": pictures.software(), "synthetic": "true", "Description": _SYNTHETIC}
@@ -161,8 +180,8 @@ class FacesRun:
             written.append(job.beside(suffix))
         return written
 
-    def _still(self, part: Part, wanted: Request, count: Counter, notes: list[str]) -> Made:
-        faces = self.order.faces
+    def _still(self, part: Part, wanted: Request, filming: Filming, notes: list[str]) -> Made:
+        faces, count = self.order.faces, filming.callback
         picture, reading = self._softened(part, notes)
         how = {**self._how(), **reading, "notes": notes}
         # The feed-forward network and the sheet of variants read the picture again, and find the same in it.
@@ -208,13 +227,20 @@ class FacesRun:
             shown = [Shown(variant.answer.images[0], variant.name) for variant in variants]
             shown.insert(0, Shown(stages[0].target[0], "the small picture"))
             sheets.append((".explore", gallery(shown, f"{part.title}, misaligned and resampled")))
+        films: list[MadeFilm] = []
+        if faces.films and not interrupted:
+            seed = next((one.seeds[0] for one in stages if isinstance(one, Result)), None)
+            asked = {**silent, **({} if seed is None else {"seed": seed})}
+            films = filming.films(stages, main, calls, picture, asked, partial(self._film_call, part, seed))
+            interrupted = any(one.film.interrupted for one in films)
         first = stages[main]
         row = _row(first, part.title)
         if names[-1] == ".feedforward":
             other = stages[-1]
             row = replace(row, beside=(Beside(other.images[0], "in one pass", float(other.l2)),))
         lines = lines_of(first, 0, self.order.verbose) if isinstance(first, Result) else [f"loss {float(first.l2):.4g}"]
-        return Made(made, sheets, row, lines, _facts_of(texts[main]), interrupted)
+        films = [] if interrupted else films
+        return Made(made, sheets, films, row, lines, _facts_of(texts[main]), interrupted)
 
     def _sheets(
         self, part: Part, stages: Sequence[Result | Upscaled], names: Sequence[str]
@@ -270,6 +296,9 @@ class FacesRun:
         if any("feedforward" in text for text in more) and order.faces.network != "default":
             options["network"] = Path(order.faces.network).name
         return f"{function}({', '.join([picture, *more, *(f'{k}={v!r}' for k, v in options.items())])})"
+
+    def _film_call(self, part: Part, seed: int | None, function: str, *more: str) -> str:
+        return self._call(function, part, seed, *more)
 
     def _text(
         self, one: Result | Upscaled, part: Part, wanted: Request, call: str, notes: Sequence[str]

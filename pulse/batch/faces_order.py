@@ -8,9 +8,11 @@ from typing import Any
 
 from pulse.batch.plan import Job, TargetOptions
 from pulse.depixelizer import cut_sheet, parse_crop, parse_layout
+from pulse.films.answers import SIDE, check_side
 from stylegan.common import console
 
 ENGINES = ("search", "feedforward", "both")
+FILMS = ("search", "morph", "turn")
 # The ending of a film, by the option `format`.
 FORMATS = {"webp": ".webp", "gif": ".gif", "mp4": ".mp4", "apng": ".png"}
 _MOST = {"samples": 64, "iterate": 100}
@@ -47,10 +49,20 @@ class FaceOptions:
     explore: bool = field(
         default=False, metadata={"help": "also answer it moved, scaled and resampled, on one sheet NAME.explore.png"}
     )
-    caption: bool = field(default=False, metadata={"help": "write the word synthetic on each face"})
-    format: str = field(
-        default="webp", metadata={"help": "of the films that animations become", "choices": tuple(FORMATS)}
+    film: str | None = field(
+        default=None,
+        metadata={
+            "help": "also film the search, the morph from pixels to faces, or the turn of the head; several are joined "
+            "by commas",
+            "choices": FILMS,
+        },
     )
+    zoom: bool = field(
+        default=False, metadata={"help": "also film a zoom into the picture while it is answered, as NAME.zoom.webp"}
+    )
+    film_size: int = field(default=SIDE, metadata={"help": "pixels a side of these films"})
+    caption: bool = field(default=False, metadata={"help": "write the word synthetic on each face"})
+    format: str = field(default="webp", metadata={"help": "of all films", "choices": tuple(FORMATS)})
 
     def __post_init__(self) -> None:
         for name, among in (("engine", ENGINES), ("format", tuple(FORMATS))):
@@ -62,9 +74,16 @@ class FaceOptions:
                 raise ValueError(f"The option {name} is {value}; give a whole number from 1 to {most}.")
         if self.iterate is not None and self.samples > 1:
             raise ValueError("The options samples and iterate do not go together; leave one of them out.")
-        for name in ("samples", "explore"):
+        check_side(self.film_size)
+        if unknown := [name for name in self._named_films() if name not in FILMS]:
+            raise ValueError(
+                f"There is no film {unknown[0]!r}; choose of {', '.join(FILMS)}, and join several by commas."
+            )
+        for name in ("samples", "explore", "zoom"):
             if self.engine == "feedforward" and getattr(self, name) not in (1, False):
                 raise ValueError(f"Only the search has {name}; leave it out, or choose --engine search.")
+        if self.engine == "feedforward" and {"search", "turn"} & set(self.films):
+            raise ValueError("Of a feed-forward network's face there is only the film morph; leave the others out.")
         if self.sheet is not None:
             parse_layout(self.sheet)
             if self.crop is not None:
@@ -76,10 +95,28 @@ class FaceOptions:
     def still(self) -> bool:
         """Whether only the first frame of an animation is answered."""
         tricks = self.soften or self.explore or self.iterate is not None or self.sheet is not None
+        tricks |= bool(self.films)
         return tricks or self.samples > 1 or self.engine != "search"
+
+    @property
+    def films(self) -> list[str]:
+        """What is filmed of each picture, each once."""
+        return [*dict.fromkeys(self._named_films()), *(["zoom"] if self.zoom else [])]
+
+    def _named_films(self) -> list[str]:
+        return [] if self.film is None else [name.strip() for name in self.film.split(",")]
+
+    def files(self, output: Path) -> list[Path]:
+        """All files of a picture whose first face is the PNG `output`, that one first."""
+        job, ending = Job(output, output), FORMATS[self.format]
+        films = [job.beside(f".{name}", ending) for name in self.films]
+        return [output, *(job.beside(suffix) for suffix in self._pictures()), *films]
 
     def suffixes(self) -> list[str]:
         """What is added to the stem of a picture for each of its files but the first."""
+        return [*self._pictures(), *(f".{name}" for name in self.films)]
+
+    def _pictures(self) -> list[str]:
         found = [f"-{number}" for number in range(2, self.samples + 1)]
         found += [".samples", ".disagreement"] if self.samples > 1 else []
         if self.iterate is not None:

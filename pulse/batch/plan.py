@@ -60,9 +60,9 @@ class Job:
         """The PNG of the network's picture, where a drawn answer stands beside it."""
         return self.beside(SECOND)
 
-    def beside(self, suffix: str) -> Path:
-        """The PNG of a further result, with this behind its stem."""
-        return self.output.with_name(f"{self.output.stem}{suffix}.png")
+    def beside(self, suffix: str, ending: str = ".png") -> Path:
+        """The file of a further result, by default a PNG, with this behind its stem."""
+        return self.output.with_name(f"{self.output.stem}{suffix}{ending}")
 
 
 @dataclass

@@ -40,7 +40,8 @@ class Told:
 
     def __call__(self, step: int, state: SearchState) -> object:
         batches = self.before + state.batches + self.after
-        asked = self.callback(step, replace(state, batch=self.before + state.batch, batches=batches))
+        state = replace(state, batch=self.before + state.batch, batches=batches, search=self.before)
+        asked = self.callback(step, state)
         self.ended |= asked is True
         return asked
 

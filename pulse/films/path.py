@@ -22,12 +22,14 @@ class Path:
         loop: the last point is joined to the first.
         noise: noise maps (K, 1, h, w) that belong to the points; they turn along great circles, so that noise between
             two maps is as strong as theirs.
+        fields: further tensors (K, ...) that belong to the points and move along lines, such as paint.
     """
 
     points: Tensor
     spherical: bool
     loop: bool = False
     noise: Sequence[Tensor] = ()
+    fields: Sequence[Tensor] = ()
 
     def lengths(self) -> list[float]:
         """The length of each segment; of an arc, the root of the sum of the squares of its n angles."""
@@ -38,14 +40,15 @@ class Path:
         return steps.norm(dim=1).tolist()
 
     def walk(self, frames: int) -> Iterator[tuple[Tensor, list[Tensor]]]:
-        """Yields (n, d), and the noise maps (1, h, w), of each frame.
+        """Yields (n, d) of each frame, and with it the noise maps (1, h, w) and then the fields.
 
         The first frame is the first point itself. An open path ends at its last point; on a loop the frame after the
         last would be the first again.
         """
         for segment, t in places(self.lengths(), frames, self.loop):
             ends = (segment, (segment + 1) % len(self.points))
-            yield _between(self.points, ends, t, self.spherical), [_between(x, ends, t, True) for x in self.noise]
+            more = [_between(x, ends, t, True) for x in self.noise] + [_between(x, ends, t, False) for x in self.fields]
+            yield _between(self.points, ends, t, self.spherical), more
 
 
 def places(lengths: Sequence[float], frames: int, loop: bool = False) -> Iterator[tuple[int, float]]:

@@ -21,6 +21,7 @@ from stylegan import portraits
 from stylegan.common.console import printable
 from stylegan.common.grid import grid
 from stylegan.portraits.coordinates import check_resolution
+from stylegan.portraits.tint import Tint
 
 if TYPE_CHECKING:
     from stylegan import Generator
@@ -30,7 +31,7 @@ _RESOLUTION = 128
 # Images that a network draws at once: enough for full speed, and 1024 px still fit into memory.
 _AT_ONCE = 8
 
-# Points (N, n, d) and their noise maps (N, 1, h, w) to images (N, 3, H, W) in [0, 1].
+# Points (N, n, d), with their noise maps (N, 1, h, w) or fields, to images (N, 3, H, W) in [0, 1].
 Draw = Callable[[Tensor, list[Tensor]], Tensor]
 
 
@@ -61,7 +62,8 @@ def morph(
 
     Args:
         source: a generator, or its name or path; "portraits", which the renderer draws; or the results of searches,
-            between which the walk goes, in their order. Network's and drawn answers cannot be mixed.
+            between which the walk goes, in their order. Network's and drawn answers cannot be mixed. Paint goes with
+            the answers that it is on.
         options: what to walk through.
         generator: which draws the results of a network's search; by default the one that they name.
         labels: (1, c_dim) for a conditional generator.
@@ -142,7 +144,8 @@ def _of_results(
         resolution = options.resolution or int(results[0].images.shape[-1])
         check_resolution(resolution)
         points = torch.cat([_of_characters(result.latents) for result in results])
-        return _Walks([Path(points, True, options.loop)], _portrait_drawer(resolution))
+        fields = _paint(results)
+        return _Walks([Path(points, True, options.loop, fields=fields)], _portrait_drawer(resolution))
     if any(drawn):
         raise ValueError("Some of the results are drawn and the others a network's; give results of one kind.")
     _refuse(options, "results of a network's search", resolution=None)
@@ -207,10 +210,24 @@ def _unsigned(draw: Draw) -> Draw:
 
 
 def _portrait_drawer(resolution: int) -> Draw:
-    def draw(v: Tensor, noise: list[Tensor]) -> Tensor:
-        return torch.cat([portraits.render(to_unit(one.clamp(-MOST, MOST)), resolution) for one in v])
+    def draw(v: Tensor, paint: list[Tensor]) -> Tensor:
+        images = []
+        for i, one in enumerate(v):
+            tint = Tint(paint[0][i : i + 1], to_unit(paint[1][i])) if paint else None
+            images.append(portraits.render(to_unit(one.clamp(-MOST, MOST)), resolution, tint))
+        return torch.cat(images)
 
     return draw
+
+
+def _paint(results: Sequence[Result]) -> list[Tensor]:
+    """The paint of drawn answers, and the portraits (N, 1, K) that it was made for; nothing where there is none."""
+    known = next((result.paint for result in results if result.paint is not None), None)
+    if known is None:
+        return []
+    colours = [torch.zeros_like(known[:1]) if one.paint is None else one.paint for one in results]
+    made_for = [one.latents if one.painted_at is None else one.painted_at[:, None] for one in results]
+    return [torch.cat(colours), torch.cat([_of_characters(one) for one in made_for])]
 
 
 def _of_characters(v: Tensor) -> Tensor:

@@ -106,6 +106,11 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
     plain = SearchOptions(starts=STARTS) if drawn else SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
     options["seed"] = result.seeds[i]
+    # Of several samples of one picture, each is found with all others.
+    several = result.settings.get("samples") if drawn else None
+    several = several if isinstance(several, dict) and {"count", "seed"} <= set(several) else None
+    if several is not None:
+        options["seed"] = several["seed"]
     # Only a caller that began with a picture says how it became a target.
     for key in ("framing", "background"):
         if key in more:
@@ -126,7 +131,13 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
         options |= {key: value for key, value in asked.items() if value != getattr(DrawnOptions, key)}
         # Only `depixelize` cuts pictures.
         function = "pulse.depixelize" if cut else "pulse.draw"
-        call = f"{function}({', '.join([source] + [f'{key}={value!r}' for key, value in options.items()])})"
+        arguments = [source]
+        if several is not None:
+            function = "pulse.samples"
+            arguments.append(str(several["count"]))
+        call = f"{function}({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"
+        if several is not None:
+            call += f"[{result.seeds[i] - several['seed']}]"
         changed = result.settings.get("redrawn")
         if isinstance(changed, dict) and changed:
             call += f".redraw({', '.join(f'{key}={value!r}' for key, value in changed.items())})"

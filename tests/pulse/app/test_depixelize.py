@@ -99,7 +99,14 @@ def test_an_animation_becomes_a_film(at: Path) -> None:
     assert Path("o/walk.gif").read_bytes() == made
 
 
-_WRONG = ["--samples 0", "--samples 2 --iterate 2", "--sheet x", "--crop 1,2", "--format avi", "--engine feedforward"]
+_WRONG = [
+    "--film spin",
+    "--film turn,",
+    "--film-size 4",
+    "--engine feedforward --film turn",
+    "--engine feedforward --zoom",
+]
+_WRONG += ["--samples 0", "--samples 2 --iterate 2", "--sheet x", "--crop 1,2", "--format avi", "--engine feedforward"]
 
 
 @pytest.mark.parametrize("wrong", _WRONG)
@@ -107,3 +114,77 @@ def test_what_makes_no_sense_is_one_sentence(wrong: str, at: Path, capsys: pytes
     assert run("cat.png", *wrong.split(), *(["--network", "gone"] if "engine" in wrong else [])) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not Path("o").exists()
+
+
+def test_films_stand_beside_the_faces_and_a_run_goes_on(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pulse
+
+    asked = ["cat.png", "--samples", "2", "--film", "search,morph", "--zoom", "--film-size", "32", "--format", "gif"]
+    assert run(*asked, "--json") == 0
+    films = {"search": "cat.search.gif", "morph": "cat.morph.gif", "zoom": "cat.zoom.gif"}
+    assert names() == {"cat.png", "cat-2.png", "cat.samples.png", "cat.disagreement.png", *films.values()}
+    told = json.loads(capsys.readouterr().out)
+    assert told["pictures"][0]["films"] == {name: f"o/{file}" for name, file in films.items()}
+    assert {f"o/{name}" for name in names()} == set(told["written"])
+    for name, file in films.items():
+        text = read_text(Path("o", file))
+        assert (text["synthetic"], text["interrupted"]) == ("true", "false")
+        again: Any = eval(text["again"], {"pulse": pulse})
+        again.save("again.gif")
+        for frame in (0, Image.open("again.gif").n_frames - 1):  # type: ignore[attr-defined]
+            assert _frame("again.gif", frame) == _frame(f"o/{file}", frame), name
+    before = {name: Path("o", name).read_bytes() for name in names()}
+    Path("o/cat.morph.gif").unlink()
+    assert run(*asked) == 0
+    assert {name: Path("o", name).read_bytes() for name in names()} == before
+    capsys.readouterr()
+    assert run(*asked, "--json") == 0
+    assert {**told["pictures"][0], "done_before": True, "notes": []} == {**_only(capsys), "notes": []}
+
+
+def _only(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(capsys.readouterr().out)["pictures"][0]
+    return made
+
+
+def _frame(path: str, number: int) -> bytes:
+    with Image.open(path) as film:
+        film.seek(number)
+        return film.convert("RGB").tobytes()
+
+
+@pytest.mark.usefixtures("few_renderings")
+def test_the_head_of_a_drawn_answer_turns(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = ["cat.png", "-o", "o", "--seed", "1", "--kind", "people", "--resolution", "16", "--starts", "1"]
+    asked = ["depixelize", *drawn, "--film", "turn,search", "--film-size", "16", "--caption"]
+    assert cli.main([*asked, "--format", "apng"]) == 0
+    assert names() == {"cat.png", "cat.turn.png", "cat.search.png"}
+    assert Image.open("o/cat.turn.png").n_frames > 10  # type: ignore[attr-defined]
+    assert read_text("o/cat.turn.png")["again"].startswith("pulse.film_of_turn(pulse.depixelize('cat.png', ")
+    capsys.readouterr()
+    assert run("cat.png", "--film", "turn") == 2
+    assert capsys.readouterr().err == (
+        "A network's face cannot be turned; leave --film turn out, or choose --finish drawn.\n"
+    )
+
+
+def test_a_signal_while_a_film_is_drawn_keeps_the_faces(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import signal
+
+    from pulse.films import answers
+
+    def slow(*given: Any) -> Any:
+        yield torch.zeros(3, 32, 32)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield torch.zeros(3, 32, 32)
+        raise AssertionError("the film went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "_sharpened", slow)
+        assert run("cat.png", "--film", "morph", "--film-size", "32") == 143
+    assert names() == {"cat.png"}
+    assert read_text("o/cat.png")["interrupted"] == "true"
+    assert run("cat.png", "--film", "morph", "--film-size", "32") == 0
+    assert names() == {"cat.png", "cat.morph.webp"}
+    assert read_text("o/cat.png")["interrupted"] == "false"

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import pulse
+from pulse import pictures
 from pulse.app import sprites
 from pulse.depixelizer import samples as module
 from pulse.depixelizer.variety import distances, farthest, mean_distance
@@ -55,6 +56,18 @@ def test_the_first_sample_is_the_plain_answer_and_the_same_seed_gives_the_same_f
     assert three.settings["samples"] == {"count": _COUNT, "seed": 1}
     assert three.target.shape == (_COUNT, 3, 8, 8)
     torch.testing.assert_close(pulse.downsample(three.images, size=8), three.downsampled)
+
+
+def test_what_a_file_says_of_a_sample_finds_it_again(person: Tensor, three: pulse.Result) -> None:
+    turned = three[2].redraw(yaw=10)
+    told = [pictures.story(one, 0, "default", source="person.png") for one in (three[0], three[2], turned)]
+    call = "pulse.samples('person.png', 3, seed=1, starts=1, eps=0.005, kind='people', resolution=32)"
+    assert [one["again"].split(")")[0] + ")" for one in told] == 3 * [told[0]["again"].removesuffix("[0]")]
+    assert sorted(call[len("pulse.samples(") : -1].split(", ")) == sorted(
+        told[0]["again"].removesuffix("[0]")[len("pulse.samples(") : -1].split(", ")
+    )
+    assert told[1]["again"].endswith("[2]")
+    assert told[2]["again"].endswith("[2].redraw(yaw=10)")
 
 
 def test_a_callback_sees_both_parts_and_ends_them(person: Tensor, three: pulse.Result) -> None:
