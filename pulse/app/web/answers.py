@@ -21,6 +21,7 @@ from pulse.app.web.asked import SLIDERS, Asked
 from pulse.app.web.limits import Limits
 from pulse.fit_portrait import NAMES, to_unit
 from pulse.operators import downsample
+from pulse.pictures.gallery import disagreement_map
 from pulse.pictures.sheet import SheetRow, contact_sheet
 from pulse.result import Result
 from stylegan.common.pixels import to_pil
@@ -28,6 +29,8 @@ from stylegan.portraits.units import UNITS
 
 # Sides of pictures that are kept, in pixels.
 _THUMBNAIL, _KEPT = 96, 64
+# Of a map of where faces disagree.
+_MAP = 256
 # About what an answer takes beside its files.
 _BESIDE = 50_000
 
@@ -44,6 +47,8 @@ class Answer:
         result: the result with a small picture; it can be drawn again if the answer is drawn.
         seen: small WebPs of what the search saw on its way.
         words: what it shows, and how well it fits.
+        what: which of several faces it is, in a few words; "" of a single one.
+        unsure: of samples, a PNG that shows where they disagree.
     """
 
     number: int
@@ -53,6 +58,8 @@ class Answer:
     result: Result
     seen: tuple[bytes, ...]
     words: str
+    what: str = ""
+    unsure: bytes | None = None
 
     @property
     def drawn(self) -> bool:
@@ -60,7 +67,12 @@ class Answer:
 
     @property
     def bytes(self) -> int:
-        return len(self.png) + len(self.thumbnail) + sum(map(len, self.seen)) + _BESIDE
+        return len(self.png) + len(self.thumbnail) + sum(map(len, self.seen)) + len(self.unsure or b"") + _BESIDE
+
+    @property
+    def title(self) -> str:
+        """What the picture is called, and which of several faces this is."""
+        return f"{self.asked.name}, {self.what}" if self.what else self.asked.name
 
 
 class Shelf:
@@ -117,17 +129,32 @@ class Shelf:
         return sum(answer.bytes for mine in self._kept.values() for answer in mine)
 
 
-def answer_of(number: int, asked: Asked, result: Result, seen: Sequence[bytes] = ()) -> Answer:
-    """The answer that a result of one image is."""
+def answer_of(
+    number: int,
+    asked: Asked,
+    result: Result,
+    seen: Sequence[bytes] = (),
+    *,
+    what: str = "",
+    unsure: bytes | None = None,
+) -> Answer:
+    """The answer that a result of one image is; further arguments as of `Answer`."""
     maker = asked.maker if result.made_by == "network" else "default"
-    text = pictures.story(result, 0, maker, source=asked.name, size=str(asked.side), link=f"?{asked.query()}")
+    more = {"which": what} if what else {}
+    text = pictures.story(result, 0, maker, source=asked.name, size=str(asked.side), link=f"?{asked.query()}", **more)
     image = to_pil(result.images[0])
     png = file_bytes("face.png", lambda path: pictures.write_picture(path, image, text))
     shows = result.describe() if result.made_by == "drawn" else ""
-    words = f"{shows[:1].upper()}{shows[1:]}. " if shows else ""
-    words += _fit_in_words(result)
+    said = [f"{words[:1].upper()}{words[1:]}." for words in (what, shows) if words]
+    words = " ".join([*said, _fit_in_words(result, asked.target)])
     small = image.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
-    return Answer(number, asked, png, webp(small), _without_pixels(result), tuple(seen), words)
+    return Answer(number, asked, png, webp(small), _without_pixels(result), tuple(seen), words, what, unsure)
+
+
+def map_of(unsure: Tensor) -> bytes:
+    """A PNG of where faces disagree, from `pulse.disagreement`."""
+    text = {"Software": pictures.software(), "synthetic": "true", "Description": "Where synthetic faces disagree."}
+    return file_bytes("map.png", lambda path: pictures.write_picture(path, disagreement_map(unsure, _MAP), text))
 
 
 def redrawn(result: Result, changed: Mapping[str, float], resolution: int | None = None) -> Result:
@@ -153,11 +180,11 @@ def sheet(answers: Sequence[Answer]) -> bytes:
     rows = []
     for answer in answers:
         image = pictures.read_picture(Image.open(io.BytesIO(answer.png)))[0]
-        target = answer.asked.target[0]
+        target = answer.result.target[0]
         small = downsample(image[None], size=(target.shape[1], target.shape[2]))[0]
         error = float((small - target).square().mean())
         reached = error <= answer.result.settings["eps"]
-        title = f"{answer.asked.name}, seed {answer.asked.seed}"
+        title = f"{answer.title}, seed {answer.asked.seed}"
         rows.append(SheetRow(title, target, image, small, error, reached, answer.words, made_by=answer.result.made_by))
     text = {"Software": pictures.software(), "synthetic": "true"}
     text["Description"] = "Synthetic faces; they show no real person."
@@ -196,10 +223,11 @@ def file_bytes(name: str, write: Callable[[Path], Any]) -> bytes:
         return path.read_bytes()
 
 
-def _fit_in_words(result: Result) -> str:
+def _fit_in_words(result: Result, asked: Tensor) -> str:
     side, levels = result.target.shape[-1], 255 * float(result.l2[0].clamp(min=0)) ** 0.5
     near = "as near as the search wants it" if bool(result.reached[0]) else "the best that was found"
-    return f"Made {side}x{side}, it differs from your pixels by {levels:.0f} of 255 grey levels: {near}."
+    whose = "your pixels" if torch.equal(result.target, asked) else "the pixels that it was asked for"
+    return f"Made {side}x{side}, it differs from {whose} by {levels:.0f} of 255 grey levels: {near}."
 
 
 def _without_pixels(result: Result) -> Result:

@@ -24,6 +24,8 @@ from stylegan.common.pixels import to_bytes
 DRAWN = "drawn"
 KINDS = ("any", "people")
 RESOLUTIONS = (256, 512, 1024)
+# Jonathan Fly's tricks that end in several faces; a picture is made soft before any of them.
+TRICKS = ("none", "iterate", "explore")
 # Of a drawn answer, what the page has sliders for: the lowest and highest value.
 SLIDERS: dict[str, tuple[float, float]] = {
     "yaw": (-25, 25),
@@ -34,8 +36,13 @@ SLIDERS: dict[str, tuple[float, float]] = {
     "light_height": (0, 1),
 }
 _SMALLEST = 8
+# Stages of an answer that is answered again.
+STAGES = (2, 10)
+_STAGES = 5
 _NAME = 80
 _MOST_SEED = 2**32 - 1
+# More faces than one request ever gives.
+_SHOWN = 100
 
 
 def makers() -> dict[str, str]:
@@ -63,9 +70,14 @@ class Asked:
         kind: of a drawn answer, as of `pulse.draw`.
         fidelity: of a drawn answer, as of `pulse.draw`.
         resolution: of a drawn answer, one of `RESOLUTIONS`.
-        samples: how many answers; each has a seed of its own.
+        samples: how many faces, as different as they can be (`pulse.samples`).
         seed: of the first one.
-        changed: what the sliders change of a drawn answer, by the names of `SLIDERS`.
+        trick: one of `TRICKS`: the answer is answered again and again (`pulse.iterate`), or the picture is answered
+            moved, scaled and resampled (`pulse.explore`).
+        stages: of `trick="iterate"`.
+        soften: whether the picture's edges are made soft first (`pulse.soften`).
+        shown: which of several faces is shown, from 0; None for the last stage, and else the first.
+        changed: what the sliders change of that face, if it is drawn, by the names of `SLIDERS`.
 
     Raises:
         ValueError: in one sentence, for a value that the page does not offer.
@@ -80,6 +92,10 @@ class Asked:
     resolution: int = DrawnOptions.resolution
     samples: int = 1
     seed: int = 0
+    trick: str = "none"
+    stages: int = _STAGES
+    soften: bool = False
+    shown: int | None = None
     changed: Mapping[str, float] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
@@ -100,6 +116,14 @@ class Asked:
             raise ValueError(f"The size is {self.resolution} px; choose one of {', '.join(map(str, RESOLUTIONS))}.")
         if not 1 <= self.samples <= self.limits.samples:
             raise ValueError(f"The number of faces is {self.samples}; give from 1 to {self.limits.samples}.")
+        if self.trick not in TRICKS:
+            raise ValueError(f"The trick is {printable(self.trick, 40)!r}; choose one of {', '.join(TRICKS)}.")
+        if not STAGES[0] <= self.stages <= STAGES[1]:
+            raise ValueError(f"The number of stages is {self.stages}; give from {STAGES[0]} to {STAGES[1]}.")
+        if self.trick != "none" and self.samples > 1:
+            raise ValueError(f"The trick {self.trick} gives several faces of its own; ask for one face with it.")
+        if self.shown is not None and not 0 <= self.shown < _SHOWN:
+            raise ValueError(f"The face that is shown is {self.shown}; give a number from 0 to {_SHOWN - 1}.")
         if not 0 <= self.seed <= _MOST_SEED:
             raise ValueError(f"The seed is {self.seed}; give a whole number from 0 to {_MOST_SEED}.")
         # Checked by the one list of options.
@@ -117,9 +141,11 @@ class Asked:
         packed = base64.urlsafe_b64encode(zlib.compress(bytes([self.side]) + self.rgb, 9)).decode().rstrip("=")
         said: dict[str, Any] = {"pixels": packed, "seed": self.seed}
         plain = {one.name: one.default for one in fields(self)}
-        for name in ("name", "maker", "kind", "fidelity", "resolution", "samples"):
-            if getattr(self, name) != plain[name]:
-                said[name] = getattr(self, name)
+        names = ("name", "maker", "kind", "fidelity", "resolution", "samples", "trick", "stages", "soften", "shown")
+        for name in names:
+            value = getattr(self, name)
+            if value != plain[name]:
+                said[name] = int(value) if isinstance(value, bool) else value
         return urlencode(said | {name: f"{value:g}" for name, value in self.changed.items()})
 
 
@@ -136,11 +162,13 @@ def from_query(query: Mapping[str, str], limits: Limits) -> Asked | None:
         "name": named(query.get("name")),
         "maker": query.get("maker", DRAWN),
         "kind": query.get("kind", "any"),
+        "trick": query.get("trick", "none"),
     }
-    numbers = (("seed", int), ("samples", int), ("resolution", int), ("fidelity", float))
-    for name, kind in numbers:
+    for name in ("seed", "samples", "resolution", "fidelity", "stages", "soften", "shown"):
         if name in query:
-            given[name] = _number(name, query[name], kind)
+            given[name] = _number(name, query[name], float if name == "fidelity" else int)
+    if "soften" in given:
+        given["soften"] = given["soften"] != 0
     changed = {name: _number(name, query[name], float) for name in SLIDERS if name in query}
     return Asked(side, rgb, **given, changed=changed, limits=limits)
 

@@ -17,7 +17,7 @@ class Limits:
         pixels: of a picture that is uploaded, once it is decoded.
         kept_bytes: of all answers that are remembered, for all visitors; the oldest go first.
         kept: answers that are remembered for one visitor.
-        samples: answers that one job may ask for.
+        samples: faces, as different as they can be, that one job may ask for.
         side: pixels along a side of the largest picture that is answered.
     """
 

@@ -15,6 +15,7 @@ from pulse.app.web.answers import Shelf, answer_of, blank, redrawn, sheet, url_o
 from pulse.app.web.asked import (
     DRAWN,
     RESOLUTIONS,
+    STAGES,
     Asked,
     check_changed,
     from_board,
@@ -27,6 +28,7 @@ from pulse.app.web.jobs import Job, Pool
 from pulse.app.web.limits import Limits
 from pulse.app.web.work import film, find_faces, preview_of, read_upload
 from pulse.options import DrawnOptions
+from stylegan.common.console import printable
 
 TITLE = "Depixelizer"
 # Of the picture that follows a slider at once, in pixels.
@@ -53,8 +55,9 @@ class Page:
             return board, *self._options(None), False
         if asked is None:
             # The page is as it was built. Its visitor may have begun to draw.
-            return *[gr.skip()] * 7, False
-        return to_board(asked.target, asked.name), *self._options(asked), dict(asked.changed)
+            return gr.skip(), *[gr.skip()] * len(self._options(None)), False
+        begin = {"changed": dict(asked.changed), "shown": asked.shown}
+        return to_board(asked.target, asked.name), *self._options(asked), begin
 
     def upload(self, board: Any, event: gr.EventData) -> dict[str, Any]:
         """The picture that was dropped, as the board shows it; or the board as it was, with what is wrong."""
@@ -81,13 +84,17 @@ class Page:
         samples: float,
         fidelity: float,
         resolution: int,
-        seed: float | None,
+        seed: Any,
+        soften: bool,
+        trick: str,
+        stages: float,
         stage: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Finds faces for the board's picture; yields the stage, the gallery and the two buttons.
 
-        `begin` is False where there is nothing to find, and otherwise what the sliders of a link change.
+        `begin` is False where there is nothing to find, and otherwise what a link says beside the options: which of
+        several faces it shows, and what its sliders change.
         """
         owner = str(request.session_hash)
         nothing = gr.skip()
@@ -102,22 +109,22 @@ class Page:
                 samples=int(samples),
                 fidelity=float(fidelity),
                 resolution=int(resolution),
-                seed=secrets.randbelow(_SEEDS) if seed is None or seed < 0 else int(seed),
-                changed=check_changed(begin),
+                seed=_seed(seed),
+                soften=soften is True,
+                trick=trick,
+                stages=int(stages),
+                shown=begin.get("shown"),
+                changed=check_changed(begin.get("changed", {})),
                 limits=self.limits,
             )
             job = self.pool.submit(owner, partial(find_faces, asked=asked, shelf=self.shelf))
         except (ValueError, TypeError, OverflowError) as error:
             yield views.failed_stage(_sentence(error), stage), nothing, nothing, nothing
             return
-        known = 0
         yield views.working_stage(job, asked, self.pool.before(job)), nothing, *_buttons(working=True)
         while not job.done and not (job.stopped and job.started is None):
             job.wait(_TOLD)
-            found = getattr(job.told, "found", ())
-            faces = views.gallery(self.shelf.of(owner), None) if len(found) > known else nothing
-            known = len(found)
-            yield views.working_stage(job, asked, self.pool.before(job)), faces, nothing, nothing
+            yield views.working_stage(job, asked, self.pool.before(job)), nothing, nothing, nothing
         yield *self._ended(job, owner, stage), *_buttons(working=False)
 
     def stop(self, request: gr.Request) -> None:
@@ -164,7 +171,8 @@ class Page:
             result = redrawn(answer.result, changed, answer.asked.resolution)
         except ValueError as error:
             return views.failed_stage(str(error), stage), gr.skip()
-        fresh = answer_of(answer.number, replace(answer.asked, changed=changed), result, answer.seen)
+        asked = replace(answer.asked, changed=changed)
+        fresh = answer_of(answer.number, asked, result, answer.seen, what=answer.what, unsure=answer.unsure)
         # The sliders count from the answer as it was found.
         fresh = replace(fresh, result=answer.result)
         self.shelf.keep(owner, fresh)
@@ -179,6 +187,9 @@ class Page:
             if event._data.get("what") == "sheet":
                 work: Any = lambda job: sheet(self.shelf.of(owner))  # noqa: E731
                 name, kind = "sheet.png", "image/png"
+            elif event._data.get("what") == "map" and answer.unsure is not None:
+                work = lambda job: answer.unsure  # noqa: E731
+                name, kind = "map.png", "image/png"
             elif event._data.get("what") == "film":
                 work = partial(film, answer=answer)
                 name, kind = f"face-{answer.number}.webp", "image/webp"
@@ -217,8 +228,15 @@ class Page:
 
     def _options(self, asked: Asked | None) -> tuple[Any, ...]:
         if asked is None:
-            return (DRAWN, "any", 1, DrawnOptions.fidelity, DrawnOptions.resolution, None)
-        return (asked.maker, asked.kind, asked.samples, asked.fidelity, asked.resolution, asked.seed)
+            plain = Asked
+            return (
+                *(DRAWN, plain.kind, plain.samples, plain.fidelity, plain.resolution, ""),
+                *(plain.soften, plain.trick, plain.stages),
+            )
+        return (
+            *(asked.maker, asked.kind, asked.samples, asked.fidelity, asked.resolution, str(asked.seed)),
+            *(asked.soften, asked.trick, asked.stages),
+        )
 
 
 def build(page: Page) -> gr.Blocks:
@@ -269,7 +287,7 @@ def _options(page: Page) -> list[Any]:
         [("People and characters", "any"), ("People only", "people")], value="any", label="May be", elem_id="kind"
     )
     with gr.Accordion("More", open=False):
-        samples = gr.Slider(1, page.limits.samples, value=1, step=1, label="How many faces")
+        samples = gr.Slider(1, page.limits.samples, value=1, step=1, label="How many faces", elem_id="samples")
         fidelity = gr.Slider(
             0, 1, value=DrawnOptions.fidelity, step=0.05, label="From the likeliest face (0) to the closest pixels (1)"
         )
@@ -279,17 +297,45 @@ def _options(page: Page) -> list[Any]:
             label="Size",
             filterable=False,
         )
-        seed = gr.Number(value=None, precision=0, minimum=0, label="Seed", info="Empty for another one each time.")
+        # A number of Gradio's that is empty shows 0, and says so.
+        seed = gr.Textbox("", label="Seed", info="Empty for another one each time.", max_lines=1, max_length=10)
+    with gr.Accordion("Tricks", open=False):
+        soften = gr.Checkbox(
+            value=False,
+            label="Soften",
+            info="Hard pixels become soft edges first; no face has hard pixels.",
+            elem_id="soften",
+        )
+        trick = gr.Radio(
+            [("No other", "none"), ("Iterate", "iterate"), ("Explore", "explore")],
+            value="none",
+            label="And then",
+            info="Iterate makes the answer small and answers that, again and again. Explore answers the picture moved, "
+            "scaled and resampled.",
+            elem_id="trick",
+        )
+        stages = gr.Slider(
+            *STAGES, value=Asked.stages, step=1, label="Stages of Iterate", visible=False, elem_id="stages"
+        )
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    # Iterate and Explore give several faces of their own.
+    trick.change(
+        lambda name: (
+            gr.update(visible=name == "iterate"),
+            gr.update(interactive=True) if name == "none" else gr.update(value=1, interactive=False),
+        ),
+        trick,
+        [stages, samples],
+        **quiet,
+    )
     drawn = [kind, fidelity, resolution]
     maker.change(
         lambda name: [gr.update(interactive=name == DRAWN)] * len(drawn),
         maker,
         drawn,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+        **quiet,
     )
-    return [maker, kind, samples, fidelity, resolution, seed]
+    return [maker, kind, samples, fidelity, resolution, seed, soften, trick, stages]
 
 
 def _part(name: str, value: Any, script: str, **filled: str) -> gr.HTML:
@@ -300,6 +346,15 @@ def _part(name: str, value: Any, script: str, **filled: str) -> gr.HTML:
         apply_default_css=False,
         elem_id=name,
     )
+
+
+def _seed(given: Any) -> int:
+    """The seed that was typed, or any where there is none."""
+    words = "" if given is None else str(given).strip()
+    try:
+        return int(words) if words else secrets.randbelow(_SEEDS)
+    except ValueError:
+        raise ValueError(f"The seed is {printable(words, 40)}; give a whole number, or leave it empty.") from None
 
 
 def _buttons(*, working: bool) -> tuple[Any, Any]:

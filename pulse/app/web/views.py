@@ -92,8 +92,6 @@ def working_stage(job: Job, asked: Asked, before: int) -> dict[str, Any]:
     stage |= {"part": told.part, "status": f"{told.words}."}
     if told.preview is not None:
         stage["answer"] = url_of(told.preview, "image/webp")
-    elif told.found:
-        stage["answer"] = url_of(told.found[-1].thumbnail, "image/webp")
     return stage
 
 
@@ -103,12 +101,13 @@ def answer_stage(answer: Answer, status: str = "") -> dict[str, Any]:
     return {
         "state": "done",
         "number": answer.number,
-        "input": pixels_url(asked.target),
+        "input": pixels_url(answer.result.target),
         "answer": url_of(answer.png, "image/png"),
         "status": status,
         "words": answer.words,
         "file": f"face-{answer.number}.png",
         "link": f"?{asked.query()}",
+        "gets": ["png", "sheet", "film", *(["map"] if answer.unsure else [])],
         "sliders": attributes(answer),
         "changed": dict(asked.changed),
         "turn": turn(),
@@ -116,13 +115,14 @@ def answer_stage(answer: Answer, status: str = "") -> dict[str, Any]:
 
 
 def gallery(answers: list[Answer], shown: int | None) -> dict[str, Any]:
-    """The faces so far, of which one is shown."""
+    """The faces so far, of which one is shown; of samples, with the map of where they disagree."""
     faces = [
         {
             "number": answer.number,
             "address": url_of(answer.thumbnail, "image/webp"),
-            "title": f"Face {answer.number}: {answer.asked.name}",
+            "title": f"Face {answer.number}: {answer.title}",
         }
         for answer in answers
     ]
-    return {"faces": faces, "shown": shown}
+    unsure = next((answer.unsure for answer in answers if answer.number == shown), None)
+    return {"faces": faces, "shown": shown, "map": None if unsure is None else url_of(unsure, "image/png")}

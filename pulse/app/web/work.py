@@ -6,8 +6,10 @@ import base64
 import binascii
 import functools
 import io
+import math
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,17 +20,21 @@ from torch import Tensor
 import pulse
 from pulse import pictures
 from pulse.app import sprites
-from pulse.app.web.answers import Answer, Shelf, answer_of, file_bytes, picture_of, redrawn, webp
+from pulse.app.web.answers import Answer, Shelf, answer_of, file_bytes, map_of, picture_of, redrawn, webp
 from pulse.app.web.asked import DRAWN, Asked
 from pulse.app.web.jobs import Job
-from pulse.app.web.limits import Limits
+from pulse.app.web.limits import MIB, Limits
 from pulse.depixelizer import crop_picture
+from pulse.depixelizer.one import large_enough
+from pulse.depixelizer.tricks import soften_pillow
 from pulse.generators import load_generator
+from pulse.operators import downsample
 from pulse.pictures.film import write_film
 from pulse.result import Result
 from pulse.state import SearchState
 from stylegan import portraits
 from stylegan.common import pictures as files
+from stylegan.common.grid import grid
 from stylegan.common.pixels import to_pil
 from stylegan.portraits import encoder
 
@@ -38,6 +44,8 @@ _FILM, _FPS, _STILL, _TURN, _FRAMES = 256, 15, 10, 20.0, 16
 PARTS, _PIECES = ("all", "head", "sheet"), 48
 # The most previews of one search that are kept for its film.
 _SEEN = 40
+# The most faces that one preview shows, and the pixels along a side of each.
+_TOGETHER, _BESIDE = 16, 64
 _LOCK = threading.Lock()
 
 
@@ -48,14 +56,12 @@ class Progress:
     Attributes:
         part: from 0 to 1.
         words: what it is doing.
-        preview: the best face so far as a WebP; None where there is none yet.
-        found: answers that are done.
+        preview: the best face so far, or several of them in a square, as a WebP; None where there is none yet.
     """
 
     part: float
     words: str
     preview: bytes | None = None
-    found: tuple[Answer, ...] = ()
 
 
 def warm_up() -> None:
@@ -65,25 +71,31 @@ def warm_up() -> None:
 
 
 def find_faces(job: Job, asked: Asked, shelf: Shelf) -> tuple[Answer, ...]:
-    """Finds the answers to a request; a job that must end has its best so far."""
-    found: list[Answer] = []
-    for i in range(asked.samples):
-        if job.left or (found and job.must_end):
-            break
-        # Asked so, it is this face alone.
-        this = replace(asked, seed=asked.seed + i, samples=1)
-        which = f"Face {i + 1} of {asked.samples}: step" if asked.samples > 1 else "Step"
-        watcher = _Watcher(job, which, i, asked.samples, tuple(found))
-        result = _search(this, watcher)
-        if this.changed and result.made_by == "drawn":
-            result = redrawn(result, this.changed)
-        else:
-            this = replace(this, changed={})
-        answer = answer_of(shelf.number(), this, result, watcher.seen())
-        if not job.left:
-            shelf.keep(job.owner, answer)
-        found.append(answer)
-    return tuple(found)
+    """Finds the answers to a request; a job that must end has its best so far.
+
+    Returns:
+        The answers, the one that is to be shown first.
+    """
+    watcher = _Watcher(job, asked)
+    found = _answered(asked, watcher)
+    if not found or job.left:
+        return ()
+    last = len(found) - 1
+    shown = (last if asked.trick == "iterate" else 0) if asked.shown is None else min(asked.shown, last)
+    unsure = None
+    if asked.trick == "none" and len(found) > 1:
+        unsure = map_of(pulse.disagreement(torch.cat([result.images for _, result in found])))
+    answers = []
+    for i, (what, result) in enumerate(found):
+        this = replace(asked, shown=i if len(found) > 1 else None, changed={})
+        if i == shown and asked.changed and result.made_by == "drawn":
+            this, result = replace(this, changed=asked.changed), redrawn(result, asked.changed)
+        seen = watcher.seen(i if asked.trick == "iterate" else 0) if asked.trick != "explore" else []
+        answers.append(answer_of(shelf.number(), this, result, seen, what=what, unsure=unsure))
+    # The newest is the first on the shelf.
+    for answer in reversed(answers):
+        shelf.keep(job.owner, answer)
+    return (answers[shown], *answers[:shown], *answers[shown + 1 :])
 
 
 def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str]) -> list[tuple[str, Tensor]]:
@@ -91,7 +103,7 @@ def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str
 
     Args:
         data: the file.
-        size: pixels along a side; a picture of fewer keeps its own.
+        size: pixels along a side; a picture of fewer keeps its own, from 8 on.
         part: one of `PARTS`: all of it, the head of the figure in it, or each sprite of a sheet.
         limits: of the file.
         notes: gets a sentence for each surprise.
@@ -104,7 +116,7 @@ def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str
     if not isinstance(data, str):
         raise ValueError("No picture came; drop one, or choose a file.")
     if len(data) > limits.file_bytes * 4 // 3 + 4:
-        raise ValueError(f"The picture has more than {limits.file_bytes >> 20} MiB; make it smaller first.")
+        raise ValueError(f"The picture has more than {limits.file_bytes / MIB:g} MiB; make it smaller first.")
     try:
         content = base64.b64decode(data, validate=True)
     except binascii.Error:
@@ -116,14 +128,15 @@ def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str
         pieces = pulse.cut_sheet(picture, notes=notes)
         if len(pieces) > _PIECES:
             notes.append(f"The first {_PIECES} are shown.")
-        return [
-            (piece.name, pictures.read_target(piece.picture, limits.side, size, grid="off"))
-            for piece in pieces[:_PIECES]
-        ]
+        few = pieces[:_PIECES]
+        targets = [pictures.read_target(piece.picture, limits.side, size, grid="off") for piece in few]
+        return [(piece.name, large_enough(target, [])) for piece, target in zip(few, targets, strict=True)]
     if part == "head":
         head = crop_picture(picture, head=True, notes=notes)
-        return [("head", pictures.read_target(head, limits.side, size, grid="off", notes=notes))]
-    return [("", pictures.read_target(picture, limits.side, size, notes=notes))]
+        found = ("head", pictures.read_target(head, limits.side, size, grid="off", notes=notes))
+    else:
+        found = ("", pictures.read_target(picture, limits.side, size, notes=notes))
+    return [(found[0], large_enough(found[1], notes))]
 
 
 def film(job: Job, answer: Answer) -> bytes:
@@ -133,21 +146,27 @@ def film(job: Job, answer: Answer) -> bytes:
     return file_bytes("film.webp", lambda path: write_film(path, frames, fps=_FPS, text=text))
 
 
-def _search(asked: Asked, callback: Callable[[int, SearchState], bool]) -> Result:
-    target, seed = asked.target, asked.seed
+def _answered(asked: Asked, callback: Callable[[int, SearchState], bool]) -> list[tuple[str, Result]]:
+    """The faces that a request asks for, each of one image, and what each of several is."""
+    picture = to_pil(asked.target[0])
+    if asked.soften:
+        picture = soften_pillow(picture)
+    how: dict[str, Any] = {"size": asked.side, "grid": "off", "notes": [], "seed": asked.seed, "callback": callback}
+    lock: AbstractContextManager[Any] = nullcontext()
     if asked.maker == DRAWN:
-        return pulse.draw(
-            target,
-            kind=asked.kind,
-            resolution=asked.resolution,
-            fidelity=asked.fidelity,
-            seed=seed,
-            callback=callback,
-        )
-    G, lock = _network(asked.maker)
+        how |= {"finish": "drawn", "kind": asked.kind, "resolution": asked.resolution, "fidelity": asked.fidelity}
+    else:
+        G, lock = _network(asked.maker)
+        how |= {"generator": G, "finish": "network", "method": "fast"}
     # One search at a time changes the state of a network.
     with lock:
-        return pulse.search(G, target, finish="network", method="fast", seed=seed, callback=callback)
+        if asked.trick == "iterate":
+            stages = pulse.iterate(picture, asked.stages, **how)
+            return [(f"stage {i + 1}", stage) for i, stage in enumerate(stages) if isinstance(stage, Result)]
+        if asked.trick == "explore":
+            return [(variant.name, variant.answer) for variant in pulse.explore(picture, **how)]
+        found = list(pulse.samples(picture, asked.samples, **how))
+    return [(f"sample {i + 1} of {len(found)}" if len(found) > 1 else "", one) for i, one in enumerate(found)]
 
 
 @functools.lru_cache(maxsize=2)
@@ -161,31 +180,46 @@ def _network(name: str) -> tuple[Any, threading.Lock]:
 
 
 class _Watcher:
-    """Tells a job how far one search is, and keeps what it saw on its way.
+    """Tells a job how far its searches are, and keeps what it saw of the first face of each on its way."""
 
-    Args:
-        job: is told.
-        which: words before the number of the step.
-        done, of: how many searches of the job are done, of how many.
-        found: their answers.
-    """
-
-    def __init__(self, job: Job, which: str, done: int, of: int, found: tuple[Answer, ...]) -> None:
-        self.job, self.which, self.done, self.of, self.found = job, which, done, of, found
-        self._seen: list[bytes] = []
+    def __init__(self, job: Job, asked: Asked) -> None:
+        self.job, self.asked = job, asked
+        self._seen: dict[int, list[bytes]] = {}
 
     def __call__(self, step: int, state: SearchState) -> bool:
         """The callback of a search; whether it must end."""
-        preview = picture_of(state.best.images[0])
-        if not self._seen or self._seen[-1] != preview:
-            self._seen.append(preview)
-        part = (self.done + step / max(1, state.steps)) / self.of
-        self.job.tell(Progress(part, f"{self.which} {step} of {state.steps}", preview, self.found))
+        images = state.best.images[state.start == 0]
+        seen = self._seen.setdefault(state.batch, [])
+        first = picture_of(images[0])
+        if not seen or seen[-1] != first:
+            seen.append(first)
+        # Where several are found at once, as many as make a square. Networks have several starts for each.
+        several = self.asked.trick == "explore" or (self.asked.samples > 1 and state.batch > 0)
+        side = math.isqrt(min(len(images), _TOGETHER)) if several else 1
+        preview = first if side == 1 else picture_of(grid(_small(images[: side**2]), side))
+        part = (state.batch + step / max(1, state.steps)) / state.batches
+        self.job.tell(Progress(part, self._words(step, state), preview))
         return self.job.must_end
 
-    def seen(self) -> list[bytes]:
-        """At most `_SEEN` of the previews, evenly spread."""
-        return self._seen[:: max(1, -(-len(self._seen) // _SEEN))]
+    def _words(self, step: int, state: SearchState) -> str:
+        which = ""
+        if self.asked.trick == "iterate":
+            which = f"Stage {state.batch + 1} of {state.batches}: "
+        elif self.asked.trick == "explore":
+            which = "The variants: "
+        elif self.asked.samples > 1:
+            which = "The first face: " if state.batch == 0 else "The other faces: "
+        words = f"{which}step {step} of {state.steps}"
+        return words[:1].upper() + words[1:]
+
+    def seen(self, search: int) -> list[bytes]:
+        """At most `_SEEN` of the previews of one search, evenly spread."""
+        seen = self._seen.get(search, [])
+        return seen[:: max(1, -(-len(seen) // _SEEN))]
+
+
+def _small(images: Tensor) -> Tensor:
+    return images if images.shape[-1] <= _BESIDE else downsample(images, size=_BESIDE).clamp(0, 1)
 
 
 def _film_frames(job: Job, answer: Answer) -> Iterator[Image.Image]:

@@ -2,6 +2,9 @@
 const section = element.querySelector("section"), list = element.querySelector("ul");
 
 function load(value) {
+  const map = element.querySelector(".map"), address = value && value.map;
+  map.hidden = !address;
+  if (address && map.src !== address) map.src = address;
   const faces = (value && value.faces) || [];
   section.hidden = !faces.length;
   list.replaceChildren(...faces.map((face) => {

@@ -50,6 +50,7 @@ function load(value) {
   at(".status").textContent = value.status || "";
   at(".words").textContent = value.words || "";
   at(".get").hidden = number === null;
+  element.querySelectorAll("[data-some]").forEach((one) => { one.hidden = !(value.gets || []).includes(one.dataset.get); });
   const base = value.sliders || {};
   at(".turns").hidden = number === null || !Object.keys(base).length;
   if (another) {

@@ -38,9 +38,14 @@ def _opened(query: str) -> Asked | None:
     resolution=st.sampled_from([256, 512, 1024]),
     name=st.text("abc xyz&?=%#ü", min_size=1, max_size=20),
     yaw=st.integers(-25, 25),
+    soften=st.booleans(),
+    stages=st.integers(2, 10),
+    trick=st.sampled_from(["none", "iterate", "explore"]),
+    shown=st.one_of(st.none(), st.integers(0, 99)),
 )
-def test_a_link_asks_for_the_same(side: int, name: str, yaw: int, **more: Any) -> None:
-    asked = _asked(side, name=name, changed={"yaw": float(yaw)}, **more)
+def test_a_link_asks_for_the_same(side: int, name: str, yaw: int, samples: int, trick: str, **more: Any) -> None:
+    count = samples if trick == "none" else 1
+    asked = _asked(side, name=name, changed={"yaw": float(yaw)}, samples=count, trick=trick, **more)
     assert _opened(asked.query()) == asked
 
 
@@ -92,6 +97,12 @@ def test_a_damaged_link_is_one_sentence(query: dict[str, str]) -> None:
         ("fidelity", "2"),
         ("resolution", "4096"),
         ("kind", "horses"),
+        ("trick", "horses"),
+        ("stages", "11"),
+        ("stages", "1"),
+        ("soften", "yes"),
+        ("shown", "-1"),
+        ("shown", "100"),
         ("maker", "/etc/passwd"),
         ("maker", "https://example.org/net.pkl"),
         ("maker", "../portraits128.safetensors"),
@@ -106,6 +117,12 @@ def test_a_link_cannot_ask_for_what_the_page_does_not_offer(name: str, value: st
     with pytest.raises(ValueError, match=r"\.$") as raised:
         from_query(query, LIMITS)
     assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("trick", ["iterate", "explore"])
+def test_a_trick_of_several_faces_has_no_samples(trick: str) -> None:
+    with pytest.raises(ValueError, match=rf"^The trick {trick} gives several faces .*\.$"):
+        _asked(trick=trick, samples=2)
 
 
 @pytest.mark.parametrize(

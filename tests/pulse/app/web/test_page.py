@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
+import stylegan
 from pulse import pictures
 from pulse.app import sprites
+from pulse.app.web import work
 from pulse.operators import downsample
 
 # Of a machine with many other things to do, in milliseconds.
@@ -210,6 +213,66 @@ def _link(visitor: Visitor) -> str:
     visitor.page.click("[data-get=link]")
     visitor.page.wait_for_function("window.copied")
     return str(visitor.page.evaluate("window.copied"))
+
+
+def test_another_seed_each_time_unless_one_is_typed(
+    visitor: Visitor, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    G = stylegan.load(tiny)
+    monkeypatch.setattr(work, "_network", lambda name: (G, threading.Lock()))
+    visitor.page.click(".examples [data-name=cat]")
+    visitor.choose_network()
+    visitor.page.click("button:has-text('More')")
+    assert visitor.page.get_by_label("Seed").input_value() == ""
+    seeds = []
+    for typed in ("", "", "7"):
+        visitor.page.get_by_label("Seed").fill(typed)
+        visitor.page.click("#find")
+        visitor.page.wait_for_selector(f".gallery li:nth-child({len(seeds) + 1})")
+        visitor.page.wait_for_selector(_DONE)
+        seeds.append(re.findall(r"[?&]seed=(\d+)", _link(visitor))[0])
+    assert seeds[0] != seeds[1]
+    assert seeds[2] == "7"
+
+
+def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    G = stylegan.load(tiny)
+    monkeypatch.setattr(work, "_network", lambda name: (G, threading.Lock()))
+    page = visitor.page
+    page.click(".examples [data-name=cat]")
+    visitor.choose_network()
+    page.click("button:has-text('More')")
+    page.fill("#samples input[type=number]", "3")
+    page.keyboard.press("Tab")
+    page.click("#find")
+    page.wait_for_selector(_DONE)
+    assert len(page.query_selector_all(".gallery li")) == 3
+    assert page.inner_text(".stage .words").startswith("Sample 1 of 3.")
+    assert page.locator(".gallery .map").evaluate("(map) => map.complete && map.naturalWidth > 256")
+    with page.expect_download() as download:
+        page.click("[data-get=map]")
+    assert download.value.suggested_filename == "map.png"
+    assert pictures.read_text(download.value.path())["synthetic"] == "true"
+    first = visitor.answer()
+    page.click(".gallery li:nth-child(2) button")
+    page.wait_for_function("document.querySelector('.stage .words').textContent.startsWith('Sample 2 of 3.')")
+    assert visitor.answer() != first
+    assert re.search(r"[?&]samples=3&shown=1(&|$)", _link(visitor))
+    # A trick that gives several faces of its own has no samples.
+    page.click("button:has-text('Tricks')")
+    assert page.is_hidden("#stages")
+    page.check("#trick input[value=iterate]")
+    page.wait_for_selector("#stages input[type=number]")
+    page.wait_for_function("document.querySelector('#samples input[type=number]').disabled")
+    page.fill("#stages input[type=number]", "2")
+    page.keyboard.press("Tab")
+    page.check("#soften input")
+    page.click("#find")
+    page.wait_for_function("document.querySelector('.stage .words').textContent.startsWith('Stage 2.')")
+    assert len(page.query_selector_all(".gallery li")) == 5
+    assert page.is_hidden("[data-get=map]")
+    assert page.is_hidden(".gallery .map")
+    assert re.search(r"[?&]trick=iterate&stages=2&soften=1&shown=1(&|$)", _link(visitor))
 
 
 def test_a_link_reproduces_the_result(visitor: Visitor, browser: Any) -> None:

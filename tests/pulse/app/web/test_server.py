@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -10,49 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.pulse.app.web.asking import ask, event, number_of, post
+
 pytest.importorskip("gradio", reason="there is no Gradio here; the extra app has it")
-
-
-def _ask(server: Any, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
-    connection.request(method, path, body, headers)
-    answer = connection.getresponse()
-    found = (answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
-    connection.close()
-    return found
-
-
-def _post(server: Any, path: str, value: Any) -> tuple[int, dict[str, str], bytes]:
-    return _ask(server, "POST", path, json.dumps(value), **{"content-type": "application/json"})
-
-
-def _event(server: Any, number: int, data: list[Any], event_data: Any = None) -> dict[str, Any]:
-    """Has Gradio run an event as its own page does, and returns what it says when it is over."""
-    session = f"test{time.monotonic_ns()}"
-    asked = {"data": data, "event_data": event_data, "fn_index": number, "session_hash": session}
-    status, _, body = _post(server, "/gradio_api/queue/join", asked)
-    assert status == 200, body
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
-    connection.request("GET", f"/gradio_api/queue/data?session_hash={session}")
-    answer = connection.getresponse()
-    for line in answer:
-        told = json.loads(line[5:]) if line.startswith(b"data:") else {}
-        if told.get("msg") == "process_completed":
-            connection.close()
-            return told
-    raise AssertionError("the event did not end")
-
-
-def _number_of(server: Any, name: str) -> int:
-    """The number of the event whose handler has this name."""
-    config = json.loads(_ask(server, "GET", "/config")[2])
-    return next(one["id"] for one in config["dependencies"] if one["api_name"] == name)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +42,7 @@ def _number_of(server: Any, name: str) -> int:
     ],
 )
 def test_nothing_is_read_but_the_page(server: Any, path: str) -> None:
-    status, _, body = _ask(server, "GET", path)
+    status, _, body = ask(server, "GET", path)
     assert status in (403, 404)
     assert b"root:" not in body
 
@@ -97,75 +60,83 @@ def test_nothing_is_read_but_the_page(server: Any, path: str) -> None:
     ],
 )
 def test_nothing_is_written_but_events(server: Any, path: str) -> None:
-    assert _post(server, path, {})[0] == 404
-    assert _ask(server, "PUT", path)[0] == _ask(server, "DELETE", path)[0] == 404
+    assert post(server, path, {})[0] == 404
+    assert ask(server, "PUT", path)[0] == ask(server, "DELETE", path)[0] == 404
 
 
 def test_a_body_is_bounded_whether_it_tells_its_length_or_not(server: Any) -> None:
     most = server.page.limits.body_bytes
-    assert _ask(server, "POST", "/gradio_api/queue/join", b"x" * (most + 1))[0] == 413
+    assert ask(server, "POST", "/gradio_api/queue/join", b"x" * (most + 1))[0] == 413
     chunks = iter([b'{"data": ["', *[b"x" * 65536] * (most // 65536 + 1)])
     try:
-        status = _ask(server, "POST", "/gradio_api/queue/join", chunks)[0]
+        status = ask(server, "POST", "/gradio_api/queue/join", chunks)[0]
     except OSError:
         # The server may hang up before the end.
         status = 400
     assert status >= 400
-    assert _ask(server, "GET", "/")[0] == 200
+    assert ask(server, "GET", "/")[0] == 200
 
 
 def test_the_page_names_no_other_machine(server: Any) -> None:
-    status, headers, body = _ask(server, "GET", "/")
+    status, headers, body = ask(server, "GET", "/")
     assert status == 200
     mine = server.url.rstrip("/").encode()
     others = [url for url in re.findall(rb"""https?://[^"'\s<>\\]+""", body) if not url.startswith(mine)]
     assert others == []
     assert "connect-src 'self'" in headers["content-security-policy"]
     assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("no-referrer", "nosniff")
-    assert b"fonts.googleapis" not in _ask(server, "GET", "/theme.css")[2]
+    assert b"fonts.googleapis" not in ask(server, "GET", "/theme.css")[2]
 
 
+# What the page's form says: maker, kind, samples, fidelity, size, seed, soften, trick, stages.
+_OPTIONS = ["drawn", "any", 1, 0.7, 512, "0", False, "none", 5]
 _FORGED = {"path": "/etc/passwd", "url": "/etc/passwd", "orig_name": "a.png", "meta": {"_type": "gradio.FileData"}}
 
 
 @pytest.mark.parametrize("event_data", [_FORGED, {"data": _FORGED, "side": 16}, {"data": "/etc/passwd", "side": 16}])
 def test_a_forged_path_is_no_picture(server: Any, event_data: Any) -> None:
-    told = _event(server, _number_of(server, "upload"), [{}], event_data)
+    told = event(server, number_of(server, "upload"), [{}], event_data)
     assert "root:" not in json.dumps(told)
     # Gradio refuses it, or we do.
     assert not told["success"] or told["output"]["data"][0]["bad"]
 
 
 def test_opening_the_page_leaves_what_its_visitor_has_begun(server: Any) -> None:
-    told = _event(server, _number_of(server, "open"), [])
+    told = event(server, number_of(server, "open"), [])
     assert told["success"]
-    updates = told["output"]["data"][:7]
-    assert [("value" in update, update["__type__"]) for update in updates] == [(False, "update")] * 7
+    updates = told["output"]["data"][:10]
+    assert [("value" in update, update["__type__"]) for update in updates] == [(False, "update")] * 10
 
 
 def test_a_forged_file_on_the_board_is_no_picture(server: Any) -> None:
-    options = ["drawn", "any", 1, 0.7, 512, 0]
-    told = _event(server, _number_of(server, "find"), [None, _FORGED, *options, {}])
+    options = [*_OPTIONS]
+    told = event(server, number_of(server, "find"), [None, _FORGED, *options, {}])
     assert "root:" not in json.dumps(told)
     # Gradio refuses it, or we do.
     assert not told["success"] or told["output"]["data"][0]["state"] == "failed"
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("place", "value"),
     [
-        ["/etc/passwd", "any", 1, 0.7, 512, 0],
-        ["drawn", "horses", 1, 0.7, 512, 0],
-        ["drawn", "any", 10**9, 0.7, 512, 0],
-        ["drawn", "any", "x", 0.7, 512, 0],
-        ["drawn", "any", 1, 1e300, 512, 0],
-        ["drawn", "any", 1, 0.7, 10**6, 0],
-        ["drawn", "any", 1, 0.7, 512, 1e300],
+        *(
+            (0, "/etc/passwd"),
+            (1, "horses"),
+            (2, 10**9),
+            (2, "x"),
+            (3, 1e300),
+            (4, 10**6),
+            (5, 1e300),
+            (5, "seven"),
+            (7, "horses"),
+        ),
+        *((8, 10**9), (8, None)),
     ],
 )
-def test_forged_options_are_refused(server: Any, options: list[Any]) -> None:
+def test_forged_options_are_refused(server: Any, place: int, value: Any) -> None:
     board = {"side": 16, "rgb": "80" * 768}
-    told = _event(server, _number_of(server, "find"), [None, board, *options, {}])
+    options = [*_OPTIONS[:place], value, *_OPTIONS[place + 1 :]]
+    told = event(server, number_of(server, "find"), [None, board, *options, {}])
     assert not told["success"] or told["output"]["data"][0]["state"] == "failed"
     assert "Traceback" not in json.dumps(told)
 
