@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pulse import pictures
 from pulse.batch.faces import FacesRun
+from pulse.batch.faces_jobs import do_in_processes
 from pulse.batch.faces_order import FaceOptions, FacesOrder
 from pulse.batch.here import do_each
 from pulse.batch.order import Report
@@ -60,6 +61,9 @@ def depixelize_command(typer: Any) -> Any:
             bool, option("--json", help="Print what was done as one JSON object, and all else on stderr.")
         ] = False,
         verbose: Annotated[bool, option("--verbose", "-v", help="Also say in words what each face is worth.")] = False,
+        jobs: Annotated[
+            int, option("--jobs", "-j", help="Processes that share the pictures; of several, each has one thread.")
+        ] = 1,
         overwrite: Annotated[
             bool, option("--overwrite", help="Do again what is done, and replace results of other requests.")
         ] = False,
@@ -75,7 +79,18 @@ def depixelize_command(typer: Any) -> Any:
         """
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             code, told = _depixelize(
-                images, output, generator, finish, faces, target, drawn, options, contact_sheet, verbose, overwrite
+                images,
+                output,
+                generator,
+                finish,
+                faces,
+                target,
+                drawn,
+                options,
+                contact_sheet,
+                verbose,
+                jobs,
+                overwrite,
             )
         if as_json:
             console.say(json.dumps({"exit": code, **told}))
@@ -95,12 +110,15 @@ def _depixelize(
     given: dict[str, Any],
     contact_sheet: bool,
     verbose: bool,
+    jobs: int,
     overwrite: bool,
 ) -> tuple[int, dict[str, Any]]:
     # Everything that is wrong for all pictures alike is found before anything is read or written.
     SearchOptions(**given)
     DrawnOptions(**drawn)
     who = choose_finish(finish, generator, for_network=set(given) - set(SHARED), for_drawn=drawn)
+    if jobs < 1:
+        raise ValueError(f"The number of jobs is {jobs}; give one or more.")
     if "turn" in faces.films and who == "network":
         raise ValueError("A network's face cannot be turned; leave --film turn out, or choose --finish drawn.")
     check_film(Path(f"film{'.mp4' if faces.format == 'mp4' else '.gif'}"), 25)
@@ -144,9 +162,13 @@ def _depixelize(
             verbose=verbose,
         )
         with progress("Depixelizing", len(planned.jobs)) as advance:
-            run = FacesRun(order, report, {os.path.realpath(job.source) for job in planned.jobs}, advance)
-            do_each(planned.jobs, report, run.do)
-        done = run.done
+            sources = {os.path.realpath(job.source) for job in planned.jobs}
+            if jobs > 1:
+                done = do_in_processes(planned.jobs, order, report, sources, advance, jobs)
+            else:
+                run = FacesRun(order, report, sources, advance)
+                do_each(planned.jobs, report, run.do)
+                done = run.done
     report.failures[:0] = planned.failures
     report.write_sheet(output / SHEET, asked)
     code = report.tell()

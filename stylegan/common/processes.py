@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
-from multiprocessing.connection import wait
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 import torch
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
+# Seconds between two looks for signals.
+_LOOK = 0.2
 
 
 def cores() -> int:
@@ -77,13 +81,113 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
         pool.shutdown(cancel_futures=True)
 
 
+class LostError(RuntimeError):
+    """A process ended while it had a job: somebody killed it, or the system did, for want of memory."""
+
+
+def as_done(
+    function: Callable[[Any, _Job], _Result],
+    shared: Any,
+    jobs: Sequence[_Job],
+    processes: int,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, _Result | LostError]]:
+    """Yields what `function(shared, job)` gives for each job as soon as it is there, with the job's number.
+
+    A process that is lost costs its own job alone, for which a `LostError` is yielded; another process takes its place.
+    Processes end with this one, and where the loop ends early.
+
+    Args:
+        function: importable by name, because each process imports it. What it raises is raised here.
+        shared: sent to each process once. It, the jobs and the results must be picklable.
+        jobs: what is to be done.
+        processes: how many at most, each with one thread, and all of them new ones.
+        check: called several times a second; what it raises ends all.
+    """
+    context = multiprocessing.get_context("spawn")
+    first, left = pickle.dumps((function, shared)), list(enumerate(jobs))[::-1]
+    busy: dict[Connection, tuple[int, BaseProcess]] = {}
+    started: list[BaseProcess] = []
+
+    def begin(connection: Connection, process: BaseProcess, *messages: bytes) -> None:
+        number, job = left.pop()
+        busy[connection] = number, process
+        # Of a process that is lost by now the connection says so.
+        with suppress(OSError):
+            for message in (*messages, pickle.dumps(job)):
+                connection.send_bytes(message)
+
+    def start() -> None:
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there,), daemon=True)
+        with _without_ctrl_c():
+            process.start()
+        there.close()
+        started.append(process)
+        begin(here, process, first)
+
+    try:
+        for _ in range(min(processes, len(jobs))):
+            start()
+        while busy:
+            check()
+            for connection in wait(list(busy), _LOOK):
+                assert isinstance(connection, Connection)
+                number, process = busy.pop(connection)
+                try:
+                    failed, result = pickle.loads(connection.recv_bytes())
+                except (EOFError, OSError):
+                    process.join()
+                    yield number, LostError(_how_it_ended(process.exitcode))
+                    if left:
+                        start()
+                    continue
+                if failed:
+                    raise result
+                if left:
+                    begin(connection, process)
+                else:
+                    connection.close()
+                yield number, result
+    finally:
+        for process in started:
+            process.kill()
+            process.join()
+
+
+def _serve(connection: Connection) -> None:
+    """Does jobs until no more come; runs in a process of its own."""
+    _begin()
+    with suppress(EOFError, OSError):
+        function, shared = pickle.loads(connection.recv_bytes())
+        while True:
+            job = pickle.loads(connection.recv_bytes())
+            try:
+                done = False, function(shared, job)
+            except Exception as error:
+                done = True, error
+            connection.send_bytes(pickle.dumps(done))
+
+
+def _how_it_ended(code: int | None) -> str:
+    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    return f"its process was lost ({how}), perhaps for want of memory; run the same again, with fewer processes"
+
+
 def _submit(pool: ProcessPoolExecutor, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result]:
-    """Submits a job with Ctrl-C blocked; a process started for it inherits that, so its imports are not interrupted."""
-    if not hasattr(signal, "pthread_sigmask"):
+    with _without_ctrl_c():
         return pool.submit(function, job)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Blocks Ctrl-C while the block runs; a process started in it inherits that, so its imports are not interrupted."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(function, job)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -188,3 +188,27 @@ def test_a_signal_while_a_film_is_drawn_keeps_the_faces(at: Path, monkeypatch: p
     assert run("cat.png", "--film", "morph", "--film-size", "32") == 0
     assert names() == {"cat.png", "cat.morph.webp"}
     assert read_text("o/cat.png")["interrupted"] == "false"
+
+
+def test_several_processes_do_what_one_does(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from stylegan.common.processes import with_threads
+
+    Path("bad.png").write_text("no picture")
+    asked = ["bad.png", "sheet.png", "cat.png", "--film", "search", "--film-size", "16", "--contact-sheet", "--json"]
+    told = []
+    for jobs in ("1", "2"):
+        with with_threads(1):
+            assert run(*asked, "--jobs", jobs) == 2
+        printed = capsys.readouterr()
+        told.append([json.loads(printed.out), sorted(printed.err.splitlines())])
+        Path("o").rename(f"o{jobs}")
+    assert told[0] == told[1]
+    assert len(told[0][0]["pictures"]) == 2
+    here, there = ({path.name: path.read_bytes() for path in Path(f"o{n}").iterdir()} for n in (1, 2))
+    assert here == there
+    assert len(here) == 5
+    Path("o2").rename("o")
+    Path("o/cat.png").unlink()
+    assert run("cat.png", "--film", "search", "--film-size", "16", "--json", "--jobs", "2") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == ["o/cat.png", "o/cat.search.webp"]
+    assert run("cat.png", "--jobs", "0") == 2

@@ -1,5 +1,6 @@
 """Jobs in several processes, and Ctrl-C while these begin."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stylegan.common.processes import in_processes
+from stylegan.common.processes import as_done, in_processes
 
 ROOT = Path(__file__).parents[3]
 _PROGRAM = """
@@ -37,6 +38,39 @@ def test_results_come_in_order() -> None:
     assert list(in_processes(abs, [-3, 2, -1], 1)) == [3, 2, 1]
     with pytest.raises(ValueError, match="give one or more"):
         list(in_processes(abs, [1], 0))
+
+
+def _weigh(shared: int, job: int) -> int:
+    if job < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job == 0:
+        raise ZeroDivisionError("nothing to weigh")
+    return shared * job
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
+def test_a_lost_process_costs_its_own_job_alone() -> None:
+    found = dict(as_done(_weigh, 10, [1, -1, 2, 3], 2))
+    assert {number: one for number, one in found.items() if number != 1} == {0: 10, 2: 20, 3: 30}
+    assert str(found[1]).startswith("its process was lost (signal 9), perhaps for want of memory; run the same again")
+
+
+def test_what_a_job_or_a_look_raises_ends_all() -> None:
+    def check() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+
+    looks: list[int] = []
+    with pytest.raises(ZeroDivisionError, match="nothing to weigh"):
+        list(as_done(_weigh, 10, [0], 1))
+    with pytest.raises(KeyboardInterrupt):
+        list(as_done(_sleep, None, [60.0], 1, check))
+    assert multiprocessing.active_children() == []
+
+
+def _sleep(shared: None, job: float) -> None:
+    time.sleep(job)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
