@@ -11,8 +11,10 @@ import pulse
 import stylegan
 from pulse import fast
 from pulse.fast.low_resolution import fit_to_rgb, looks_at
+from pulse.fast.rows import Rows
 from pulse.fast.start import gain_of
 from pulse.fast.whitening import whitening_of
+from pulse.optimizer import OPTIMIZERS, SphericalOptimizer
 from stylegan.networks.stylegan1 import Generator as StyleGAN1
 from stylegan.networks.stylegan2 import Generator as StyleGAN2
 
@@ -75,6 +77,34 @@ def test_a_linear_generator_is_solved_by_the_gain_alone():
     moved = start + gain(pictures(truth) - pictures(start))
     # The ridge leaves a tenth of the way at most for four directions that share the variance.
     assert (moved - truth).norm() < 0.3 * (start - truth).norm()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_row_moves_as_torchs_optimiser_moves_it_alone(name):
+    first, second = draw(3, 2, 4), draw(3, 1, 2, 2, seed=1)
+    gradients = [draw(3, 12, seed=2 + step) for step in range(4)]
+    rows = Rows(name, 0.3, [first, second], [False, True], [1.0, 1.0])
+    turns = [[0, 1, 2], [1], [1, 2], [0, 2]]
+    for turn, gradient in zip(turns, gradients, strict=True):
+        rows.step(torch.tensor(turn), gradient[turn])
+    for row in range(3):
+        alone = [first[row : row + 1].clone(), second[row : row + 1].clone()]
+        optimizer = SphericalOptimizer(name, alone, 0.3, [False, True])
+        for turn, gradient in zip(turns, gradients, strict=True):
+            if row in turn:
+                mine = gradient[row : row + 1]
+                alone[0].grad, alone[1].grad = mine[:, :8].reshape(1, 2, 4), mine[:, 8:].reshape(1, 1, 2, 2)
+                optimizer.step()
+        for part, expected in zip(rows.parts(rows.flat[row : row + 1]), alone, strict=True):
+            torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_rates_hold_one_variable_of_one_row_back():
+    rows = Rows("sgd", 1.0, [draw(2, 1, 3), draw(2, 1, 2)], [False, False], [1.0, 0.5])
+    rows.rates[1, rows.columns(1)] = 0
+    before = rows.flat.clone()
+    rows.step(torch.arange(2), torch.ones(2, 5))
+    torch.testing.assert_close(before - rows.flat, torch.tensor([[1.0, 1.0, 1.0, 0.5, 0.5], [1.0, 1.0, 1.0, 0.0, 0.0]]))
 
 
 def test_an_operator_looks_at_low_resolutions_as_at_the_whole_picture():
@@ -141,6 +171,23 @@ def test_a_row_is_searched_as_it_would_be_alone_and_seeds_differ():
     torch.testing.assert_close(both.images[1:], alone.images, atol=2e-2, rtol=0)
     assert torch.equal(pulse.search(G, target, options, seed=4).images, both.images)
     assert (pulse.search(G, target, options, seed=40).latents - both.latents).abs().max() > 0.1
+
+
+def test_a_search_ends_where_it_gets_no_nearer_and_a_batch_as_each_alone():
+    G = small_generator()
+    # The last picture is noise, which no point of the network draws.
+    target = torch.cat([targets_of(G, 2, 16), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))])
+    options = pulse.SearchOptions(method="fast", steps=200)
+    together = pulse.search(G, target, options, seed=4)
+    looks = together.history["l2"].isfinite().sum(1)
+    assert not together.reached[2]
+    assert 12 < looks[2] < 100
+    for row in range(2):
+        alone = pulse.search(G, target[row : row + 1], options, seed=4 + row)
+        # Nine looks on, rounding has grown; a row that waited for the others would be elsewhere by then.
+        both = [history[0][:9] for history in (together.history["l2"][row : row + 1], alone.history["l2"])]
+        shared = min(len(x) for x in both)
+        torch.testing.assert_close(both[0][:shared], both[1][:shared], atol=1e-4, rtol=0.02, equal_nan=True)
 
 
 @pytest.mark.parametrize("space", ["gaussianized", "z", "w", "w+"])
