@@ -19,6 +19,8 @@ _LEAST, _MOST = 0.1, 0.75
 _TALL, _TALLER = 1.15, 1.4
 # Of what is no taller, a head is this share of the height.
 _SMALL, _HALF = 0.25, 0.6
+# Raised hands end above the head by no more than this share of the height.
+_HANDS = 0.4
 # The share of a figure's area that its head has at least; feathers and bulbs of antennas have less.
 _AREA = 0.025
 # Room around a head, as in portraits, in shares of its longer side.
@@ -95,7 +97,7 @@ def _above_neck(pixels: np.ndarray, mask: np.ndarray, figure: tuple[int, int, in
     if height < 8:
         return None, tall
     axis = _axis(body)
-    spans = [_span(row, axis) for row in body]
+    spans = _without_hands([_span(row, axis) for row in body], axis)
     widths = np.array([b - a for a, b in spans], float)
     filled = np.flatnonzero(widths)
     first = int(filled[0])
@@ -142,6 +144,13 @@ def _span(row: np.ndarray, axis: float) -> tuple[int, int]:
         if distance < nearest:
             best, nearest = (int(start), int(end)), distance
     return best
+
+
+def _without_hands(spans: list[tuple[int, int]], axis: float) -> list[tuple[int, int]]:
+    """The stretches without those of raised hands and weapons above the head, which lie beside the axis."""
+    first = next((i for i, (start, end) in enumerate(spans) if start - 1 <= axis <= end), 0)
+    # A head that leans far to a side is no hand.
+    return [(0, 0)] * first + spans[first:] if first <= _HANDS * len(spans) else spans
 
 
 def _score(part: np.ndarray, spans: list[tuple[int, int]], widths: np.ndarray, first: int, neck: int) -> float:

@@ -57,3 +57,25 @@ def figure(
     fill(skull, skin)
     fill(skull & (rows < 0.35 * tall), hair)
     return pixels, (middle - wide / 2, 0.0, middle + wide / 2, tall)
+
+
+def reaching(
+    rng: np.random.Generator, height: int, head: float
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """The same with both arms straight up beside the head, and hands above it; arguments as of `figure`."""
+    small, (left, top, right, bottom) = figure(rng, height, head)
+    up = max(3, round(0.15 * height))
+    pixels = np.zeros((height + up, height + 2 * up, 4), np.uint8)
+    pixels[up:, up:-up] = small
+    left, top, right, bottom = left + up, top + up, right + up, bottom + up
+    rows, columns = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]] + 0.5
+    middle, tall, thick = (left + right) / 2, bottom - top, max(1.0, 0.05 * height)
+    away = np.abs(columns - middle)
+    body = max(0.28 * height, 0.75 * (right - left))
+    skin = pixels[int(top + 0.6 * tall), int(middle)].copy()
+    pixels[(away > body / 2) & (rows > top + 1.1 * tall)] = 0
+    reach = max(body, right - left) / 2 + thick + 2
+    wrist = top + 1.1 * tall + 2 * thick
+    pixels[(np.abs(away - reach) < thick) & (rows < wrist)] = skin
+    pixels[(rows > top + 1.08 * tall) & (rows < wrist) & (away < reach)] = skin
+    return pixels, (left, top, right, bottom)

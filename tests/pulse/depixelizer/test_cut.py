@@ -10,7 +10,7 @@ from PIL import Image
 import pulse
 from pulse.depixelizer.cut import crop_picture, parse_crop, parse_layout
 from pulse.pictures import PictureError
-from tests.pulse.depixelizer.figures import cut_out, figure, sprite
+from tests.pulse.depixelizer.figures import cut_out, figure, reaching, sprite
 
 
 def _gutters(count: int = 8, columns: int = 4, cell: int = 20) -> Image.Image:
@@ -132,6 +132,19 @@ def test_heads_are_found_on_figures(head: float, height: int) -> None:
     # The head is in the square, and fills most of it.
     assert covered > 0.9
     assert used > 0.5
+
+
+@pytest.mark.parametrize("head", [0.3, 0.4])
+def test_heads_are_found_between_raised_arms(head: float) -> None:
+    for height in (24, 32, 48):
+        for seed in range(4):
+            pixels, (left, top, right, bottom) = reaching(np.random.default_rng(seed), height, head)
+            found = pulse.find_head(pixels, grid="off")
+            x, y, w, h = found.box
+            shared = max(0, min(x + w, right) - max(x, left)) * max(0, min(y + h, bottom) - max(y, top))
+            assert found.found
+            assert shared > 0.8 * (right - left) * (bottom - top)
+            assert shared > 0.45 * w * h
 
 
 def test_a_head_is_found_by_its_shape_alone_and_on_an_enlarged_figure() -> None:
