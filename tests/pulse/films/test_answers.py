@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +185,13 @@ def test_a_zoom_that_is_ended_shows_what_was_found(G: Generator) -> None:
     )
     assert film.interrupted
     assert len(list(film)) == len(film) == 7
+
+
+def test_the_example_writes_its_films(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    script = root / "examples" / "films" / "face.py"
+    command = [sys.executable, "-W", "error", str(script), str(tmp_path), "--kind", "people", "--side", "32"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == ["search", "morph", "turn"]
+    assert {path.name for path in tmp_path.iterdir()} == {"search.webp", "morph.webp", "turn.webp"}
