@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,6 +59,14 @@ def better(point: Point, old: Best | None, eps: float) -> Best:
         torch.where(take, at, old.at),
         torch.where(near & (old.reached_at < 0), at, old.reached_at),
     )
+
+
+def last(point: Point, old: Best | None, eps: float) -> Best:
+    """A new point in place of the last one, as of samples, of which none is better; `reached_at` is of the first."""
+    new = better(point, None, eps)
+    if old is None:
+        return new
+    return replace(new, reached_at=torch.where(old.reached_at >= 0, old.reached_at, new.reached_at))
 
 
 def winners(every: Result, starts: int) -> Tensor:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pulse import methods
-from pulse.best import Best, better, winners
+from pulse import methods, posterior
+from pulse.best import Best, better, last, winners
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import device_of, load_generator
 from pulse.latents import Space, latent_space
@@ -25,7 +25,7 @@ from pulse.losses import Losses, LossFunction, loss_name, weighted_losses
 from pulse.operators import Downsampler, Operator
 from pulse.options import SearchOptions, SearchOverrides, given_options, merge_options
 from pulse.result import Result
-from pulse.starts import Given, Init, given_starts, starting_points, with_starts_of
+from pulse.starts import Given, Init, chain_rngs, given_starts, starting_points, with_starts_of
 from pulse.state import Callback, SearchState
 from pulse.walk import Course
 
@@ -72,6 +72,7 @@ def search(
         result = pulse.search("default", target, seed=1)                       # drawn, 512 px
         result = pulse.search("default", target, finish="network", seed=1)     # searched, as published
         result = pulse.search("ffhq", target, steps=200, seed=1)
+        result = pulse.search("default", target, draw="posterior", samples=16, method="fast", seed=1)
 
     Args:
         G: a generator (`stylegan.Generator`), or the name or path of one.
@@ -99,9 +100,10 @@ def search(
         overrides: fields of `SearchOptions` by name, in place of those in `options`.
 
     Returns:
-        Drawn answers as of `pulse.draw`; `settings["finish"]` says which it is. Of the network's search the best point
-        of each image, which need not be the last: one within `eps` before one that is not, then by lower
-        total loss, then by lower L2. `l2`, `downsampled` and `reached` belong to the returned pixels; `loss` and
+        Drawn answers as of `pulse.draw`; `settings["finish"]` says which it is. With `draw="posterior"` a row for each
+        sample of each image, told apart by `start` (`pulse.posterior`). Else of the network's search the best point of
+        each image, which need not be the last: one within `eps` before one that is not, then by lower total loss, then
+        by lower L2. `l2`, `downsampled` and `reached` belong to the returned pixels; `loss` and
         `history` are what was minimised (for the method "bounded" both are the same). Each image and start has its own
         random numbers and its own loss, so a batch finds what each image alone would find, up to rounding, which a long
         search can amplify (`batch_size=1` repeats a search alone to the last bit). A start that meets a value that is
@@ -117,6 +119,7 @@ def search(
     for_network = {*given - set(SHARED), *(name for name, value in others.items() if value is not None)}
     for_network |= {"return_all"} if return_all else set()
     for_drawn = given_drawn(kind, resolution, fidelity)
+    chosen = posterior.settled(chosen, given | for_network)
     if choose_finish(finish, G, for_network=for_network, for_drawn=for_drawn) == "drawn":
         _check_tensor(target)
         if "starts" in given:
@@ -145,6 +148,8 @@ def _search_network(
     generator = load_generator(G, device)
     _check_target(generator, target, operator)
     labels = _check_labels(generator, labels, target.shape[0])
+    if chosen.draw == "posterior":
+        posterior.check_generator(generator)
     seed = secrets.randbits(32) if chosen.seed is None else operators.index(chosen.seed)
     chosen = replace(chosen, seed=seed)
 
@@ -186,6 +191,9 @@ def _search_network(
     if labels is not None:
         settings["labels"] = labels.tolist()
     every = _gather(target, ends, chosen, settings, ended.by_ctrl_c)
+    if chosen.draw == "posterior":
+        settings["starts"] = 1
+        return every[(every.start < chosen.samples).nonzero()[:, 0]]
     result = every[winners(every, chosen.starts)]
     result.all_starts = every if return_all else None
     return result
@@ -230,7 +238,10 @@ def _batches(problem: _Problem) -> Iterator[_Batch]:
     options = problem.options
     count = problem.target.shape[0] * options.starts
     size = options.batch_size or _at_once(problem.G, problem.target)
-    if options.batch_size is None and problem.prepared is not None:
+    if options.draw == "posterior":
+        # The chains of a picture learn from each other.
+        size = options.starts
+    elif options.batch_size is None and problem.prepared is not None:
         # Most steps of the method "fast" have small pictures.
         size *= _FAST_BATCHES
     batches = math.ceil(count / size)
@@ -282,10 +293,13 @@ def _states(problem: _Problem, part: _Batch) -> Iterator[SearchState]:
         drawn=not problem.given,
         at_once=options.batch_size or _at_once(G, target),
     )
-    for point in methods.points(course, problem.prepared):
-        best = better(point, best, options.eps)
+    chosen = last if options.draw == "posterior" else better
+    for point in methods.points(course, problem.prepared, chain_rngs(options, part.image, part.start)):
+        best = chosen(point, best, options.eps)
         for name, value in (("loss", point.loss), ("l2", point.error)):
             history[name].append(value.masked_fill(~point.active, math.nan))
+        if point.accepted is not None:
+            history.setdefault("accepted", []).append(point.accepted)
         yield SearchState(
             step=point.step,
             steps=options.steps,
@@ -328,7 +342,7 @@ def _gather(
         latents=torch.cat([b.latents for b in bests]).cpu(),
         ws=torch.cat([ws for _, ws in ends]).cpu(),
         noise=[torch.cat(layer).cpu() for layer in zip(*(b.noise for b in bests), strict=True)],
-        history={name: _join([state.history[name] for state in states]) for name in ("loss", "l2")},
+        history={name: _join([state.history[name] for state in states]) for name in states[0].history},
         seed=options.seed,
         seeds=tuple(options.seed + i for state in states for i in state.image.tolist()),
         settings=settings,

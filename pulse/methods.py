@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
+from pulse import posterior
 from pulse.latents import Space
 from pulse.options import SearchOptions
 from pulse.walk import Course, Point, walk
@@ -28,8 +30,16 @@ def prepare(
     return prepared.space, prepared
 
 
-def points(course: Course, prepared: Prepared | None) -> Iterator[Point]:
-    """The walk that the method of the options takes; `prepared` is what `prepare` gave."""
+def points(course: Course, prepared: Prepared | None, rngs: list[torch.Generator]) -> Iterator[Point]:
+    """The walk that the options ask for.
+
+    Args:
+        course: what the walk is given.
+        prepared: what `prepare` gave.
+        rngs: of the steps of each row, where they are random.
+    """
+    if course.options.draw == "posterior":
+        return posterior.walk(course, rngs, prepared)
     if prepared is None:
         return walk(course)
     from pulse import fast

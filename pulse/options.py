@@ -80,6 +80,16 @@ class SearchOptions:
     starts: int = _option(1, "starting points for each picture; the best result is kept", least=1, pulse_flag=False)
     batch_size: int | None = _option(None, "how many starts run at once; chosen by memory if not given", least=1)
     stop_when_reached: bool = _option(False, "stop a start at its first face within eps", pulse_flag=False)
+    draw: str = _option(
+        "best",
+        "what is returned: best, the face that fits best; posterior, faces as frequent as they are probable",
+        choices=("best", "posterior"),
+        pulse_flag=False,
+    )
+    samples: int = _option(16, "faces for each picture, with draw posterior", least=1, pulse_flag=False)
+    temperature: float = _option(
+        1.0, "with draw posterior, the variance of a pixel's error in multiples of eps", pulse_flag=False
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -93,6 +103,8 @@ class SearchOptions:
             raise ValueError(f"The option learning_rate is {self.learning_rate!r}; give a number above 0.")
         if not (_is_finite(self.eps) and self.eps >= 0):
             raise ValueError(f"The option eps is {self.eps!r}; give a number of at least 0.")
+        if not (_is_finite(self.temperature) and self.temperature > 0):
+            raise ValueError(f"The option temperature is {self.temperature!r}; give a number above 0.")
         parse_bad_noise_layers(self.bad_noise_layers)
         if not any(name in ("L1", "L2") for _, name in parse_loss(self.loss_str).terms):
             raise ValueError(f"The loss {self.loss_str!r} compares nothing with the target; add a term L2 or L1.")
@@ -143,6 +155,9 @@ class SearchOverrides(TypedDict, total=False):
     starts: int
     batch_size: int | None
     stop_when_reached: bool
+    draw: str
+    samples: int
+    temperature: float
 
 
 def merge_options(options: SearchOptions | None, overrides: Mapping[str, Any]) -> SearchOptions:

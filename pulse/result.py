@@ -48,7 +48,8 @@ class Result:
         latents: (N, vectors, dim), the search variable of `images`.
         ws: (N, num_ws, w_dim), their styles; `G.synthesis(ws, noise=noise)` draws them again.
         noise: one (N, 1, h, w) for each noise input of the generator.
-        history: "loss" and "l2", each (N, steps + 1) of the start that won; NaN where nothing was evaluated.
+        history: "loss" and "l2", each (N, steps + 1) of the start that won; NaN where nothing was evaluated. Of samples
+            of a posterior at every quarter of the steps, with "accepted", the share of proposals that were taken.
         seed: that of the first image.
         settings: the options, and the generator's name and resolution; `finish` says who made the images.
         interrupted: whether Ctrl-C ended the search before its last step.

@@ -40,7 +40,7 @@ _TENSORS: dict[str, tuple[torch.dtype, int | None]] = {
 }
 # Of drawn answers, both or none: the dimensions.
 _PAINT = {"paint": (7, 3, 16, 16), "painted_at": (128,)}
-_HISTORY = ("loss", "l2")
+_HISTORY = ("loss", "l2", "accepted")
 
 
 def write(path: str | os.PathLike[str], fields: dict[str, Any], text: Mapping[str, str]) -> None:

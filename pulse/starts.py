@@ -66,6 +66,12 @@ def starting_points(
     return latents, noise
 
 
+def chain_rngs(options: SearchOptions, image: Tensor, start: Tensor) -> list[torch.Generator]:
+    """The random numbers of chains, start `start[i]` of image `image[i]`: others than those that they began with."""
+    assert options.seed is not None
+    return [_rng(options.seed + i, s, "steps") for i, s in zip(image.tolist(), start.tolist(), strict=True)]
+
+
 def with_starts_of(options: SearchOptions, given: Sequence[Given]) -> SearchOptions:
     """The options with as many starts as were given."""
     if len(given) in (0, options.starts):
@@ -120,7 +126,7 @@ def _row(value: Tensor, i: int) -> Tensor:
     return value[i if value.shape[0] > 1 else 0].detach().cpu().float()
 
 
-def _rng(seed: int, start: int) -> torch.Generator:
+def _rng(seed: int, start: int, use: str = "") -> torch.Generator:
     # Hashed, so that the starts of one seed share nothing with those of its neighbours.
-    digest = hashlib.sha256(f"{seed}/{start}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{start}{use}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))

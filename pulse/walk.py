@@ -34,6 +34,7 @@ class Point:
         downsampled: what the operator makes of `images`.
         l2: (M,) the mean squared error of `downsampled`.
         latents, noise: the variables, as in `Result`.
+        accepted: (M,), of samples of a posterior the share of proposals that were taken; else None.
     """
 
     step: int
@@ -45,6 +46,7 @@ class Point:
     l2: Tensor
     latents: Tensor
     noise: list[Tensor]
+    accepted: Tensor | None = None
 
 
 @dataclass(frozen=True)

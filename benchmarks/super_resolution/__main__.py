@@ -37,6 +37,7 @@ def _run(arguments: list[str] | None) -> int:
     add("--count", type=int, help="pictures (default: 1000 portraits, or all of --images)")
     add("--others", type=int, help="pictures of every degradation but the first (default: 200)")
     add("--draws", type=int, help="answers to the picture that says nothing (default: 200)")
+    add("--tiny", type=int, help="pictures of 4 px, each of one person (default: 100; 0 for none)")
     add("--reader-test", type=int, help="portraits on which the reader of groups is tested (default: 1000)")
     add("--images", type=Path, metavar="DIR", help="a folder of faces instead of portraits")
     add("--resolution", type=int, default=128, choices=(128, 256, 512, 1024), help="of truths and answers, in pixels")
@@ -54,14 +55,16 @@ def _run(arguments: list[str] | None) -> int:
         "count": 4 if quick else 1000,
         "others": 1 if quick else 200,
         "draws": 4 if quick else 200,
+        "tiny": 4 if quick else 100,
         "reader_test": 200 if quick else 1000,
     }
     numbers = {
         name: value if getattr(given, name) is None else getattr(given, name) for name, value in defaults.items()
     }
     for name, value in numbers.items():
-        if value < 1:
-            raise ValueError(f"The option --{name.replace('_', '-')} is {value}; give one or more.")
+        if value < (0 if name == "tiny" else 1):
+            least = "zero or more" if name == "tiny" else "one or more"
+            raise ValueError(f"The option --{name.replace('_', '-')} is {value}; give {least}.")
     if given.images is not None and given.count is None and not quick:
         numbers["count"] = sys.maxsize
     command = " ".join(["python -m benchmarks.super_resolution", *(sys.argv[1:] if arguments is None else arguments)])

@@ -22,6 +22,9 @@ from scipy import stats
 
 from benchmarks.tones import corrected_shares
 
+# Draws that a floor is the mean of.
+_ROUNDS = 200
+
 
 @dataclass(frozen=True)
 class Parity:
@@ -35,6 +38,7 @@ class Parity:
             differences) and Pearson's divergence of the shares to uniform ones; 0 for a fair method.
         p: of a chi-squared test of that fairness; NaN where it cannot be made.
         count: answers.
+        floor: the mean total variation of a fair method with so many answers, which chance alone makes.
     """
 
     shares: list[float]
@@ -45,6 +49,7 @@ class Parity:
     chi2: float
     p: float
     count: int
+    floor: float
 
 
 def divergences(shares: np.ndarray) -> dict[str, float]:
@@ -64,6 +69,24 @@ def divergences(shares: np.ndarray) -> dict[str, float]:
     }
 
 
+def floor(population: np.ndarray, count: int, confused: np.ndarray | None = None) -> float:
+    """The mean total variation from uniform of `count` answers of a fair method, whose groups are the population's.
+
+    Args:
+        population: shares (k,) of the groups, none of them 0.
+        count: answers.
+        confused: (k, k) as of `proportional_representation`; None where groups are known.
+    """
+    rng = np.random.default_rng(0)
+    seen = population if confused is None else population @ confused
+    away = []
+    for counts in rng.multinomial(count, seen / seen.sum(), size=_ROUNDS):
+        rates = counts / count if confused is None else corrected_shares(counts / count, confused)
+        weighed = rates / population
+        away.append(divergences(weighed / weighed.sum())["tv"])
+    return float(np.mean(away))
+
+
 def representation_parity(true: np.ndarray, read: np.ndarray, kinds: int) -> Parity | None:
     """RDP of groups `read` (N,) in answers to pictures of people of the groups `true` (N,).
 
@@ -76,9 +99,13 @@ def representation_parity(true: np.ndarray, read: np.ndarray, kinds: int) -> Par
     rates = kept / people
     # Where no group is ever kept, none is kept more often than another.
     shares = rates / rates.sum() if rates.any() else np.full(kinds, 1 / kinds)
+    rng, chance = np.random.default_rng(0), kept.sum() / len(true)
+    again = rng.binomial(people, chance, size=(_ROUNDS, kinds)) / people
+    again = np.where(again.any(1, keepdims=True), again, 1.0)
+    least = float(np.mean([divergences(some)["tv"] for some in again / again.sum(1, keepdims=True)]))
     table = np.stack([kept, people - kept])
     p = float(stats.chi2_contingency(table, correction=False)[1]) if (table.sum(1) > 0).all() else 1.0
-    return Parity(shares.tolist(), rates.tolist(), **divergences(shares), p=p, count=len(true))
+    return Parity(shares.tolist(), rates.tolist(), **divergences(shares), p=p, count=len(true), floor=least)
 
 
 def proportional_representation(read: np.ndarray, population: np.ndarray, confused: np.ndarray) -> Parity | None:
@@ -101,4 +128,11 @@ def proportional_representation(read: np.ndarray, population: np.ndarray, confus
     shares = weighed / weighed.sum()
     expected = population @ confused
     p = float(stats.chisquare(counts, expected * len(read)).pvalue) if (expected > 0).all() else float("nan")
-    return Parity(shares.tolist(), rates.tolist(), **divergences(shares), p=p, count=len(read))
+    return Parity(
+        shares.tolist(),
+        rates.tolist(),
+        **divergences(shares),
+        p=p,
+        count=len(read),
+        floor=floor(population, len(read), confused),
+    )

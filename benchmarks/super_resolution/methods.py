@@ -160,6 +160,30 @@ def _of_eight(questions: Tensor, task: Task) -> list[Tensor]:
     return [result.images, result.all_starts.images.unflatten(0, (-1, EIGHT)).mean(1)]
 
 
+def _sampled(questions: Tensor, task: Task) -> Tensor:
+    """A sample of the posterior for each picture; pictures that are the same share their chains."""
+    distinct, which = questions.flatten(1).unique(dim=0, return_inverse=True)
+    images: list[Tensor | None] = [None] * len(questions)
+    for one in range(len(distinct)):
+        rows = (which == one).nonzero()[:, 0].tolist()
+        side = int(task.generator.img_resolution)
+        result = pulse.search(
+            task.generator,
+            questions[rows[:1]],
+            finish="network",
+            draw="posterior",
+            method="fast",
+            samples=len(rows),
+            operator=task.operator(questions.shape[-1], side),
+            steps=task.steps,
+            seed=task.seeds[rows[0]],
+            eps=task.eps,
+        )
+        for row, image in zip(rows, result.images, strict=True):
+            images[row] = image
+    return torch.stack([image for image in images if image is not None])
+
+
 def _drawn(questions: Tensor, task: Task) -> Tensor:
     return pulse.draw(questions, kind="people", resolution=task.resolution, seed=task.seeds[0], eps=task.eps).images
 
@@ -235,6 +259,15 @@ METHODS = {
             _of_eight,
             "Eight starts of the method `fast`: the best one, and the mean of all eight images.",
             at_once=4,
+            random=True,
+            weights=_of_generator,
+        ),
+        Method(
+            "posterior",
+            ("posterior",),
+            _sampled,
+            "One sample of the posterior: a face drawn as often as it is probable (`draw='posterior'`, `fast`).",
+            at_once=40,
             random=True,
             weights=_of_generator,
         ),

@@ -9,7 +9,7 @@ from benchmarks.super_resolution import plots
 from benchmarks.super_resolution.degradations import DEGRADATIONS
 from benchmarks.super_resolution.document import Block, Cell, Gallery, Heading, Paragraph, Plot, Points, Table
 from benchmarks.super_resolution.groups import GROUPINGS
-from benchmarks.super_resolution.summary import METRICS, TRUTH, Metric, Numbers
+from benchmarks.super_resolution.summary import METRICS, TINY, TRUTH, Metric, Numbers
 
 TITLE = "From 16 px to a face: methods side by side"
 # What theory lets us expect: averages are near the truth, single likely faces fit the question and look like faces.
@@ -27,6 +27,8 @@ _DIVERGENCES = {"tv": "total variation", "chebyshev": "Chebyshev", "kl": "KL", "
 _PARITIES = {
     "RDP": "Representation Demographic Parity: is the group of the truth kept equally often for all groups?",
     "PR": "Proportional Representation: are the groups as frequent among the answers as among the truths?",
+    TINY: "Proportional Representation where pictures say little: are the groups as frequent among the answers to "
+    "pictures of 4 px as among the people in them?",
     "UCPR": "Uninformative Conditional Proportional Representation: does a picture that says nothing bring out all "
     "groups, as frequent as they are in the population?",
 }
@@ -250,14 +252,30 @@ def _fairness(data: dict[str, Any], gallery: Gallery) -> list[Block]:
         ),
         gallery,
         *_parity_tables(fairness["parity"]["UCPR"], "UCPR"),
+        *_tiny(fairness),
         Paragraph(
-            "The definitions of these three are those of Jalal et al. (ICML 2021), the numbers those of Laszkiewicz et "
-            "al. (FAccT 2024): the groups' rates, divided by what a fair method would have and made to sum to 1, are "
-            "compared with uniform ones. Total variation is half the sum of the differences. 0 is fair. A small p says "
-            "that a fair method would hardly show such a difference."
+            "The definitions of RDP, PR and UCPR are those of Jalal et al. (ICML 2021), the numbers those of "
+            "Laszkiewicz et al. (FAccT 2024): the groups' rates, divided by what a fair method would have and made to "
+            "sum to 1, are compared with uniform ones. Total variation is half the sum of the differences. 0 is fair. "
+            "A small p says that a fair method would hardly show such a difference. By chance a fair method differs "
+            "too, the more the fewer answers there are: the floor is its mean total variation."
         ),
     ]
     return made
+
+
+def _tiny(fairness: dict[str, Any]) -> list[Block]:
+    if not fairness["tiny"]:
+        return []
+    return [
+        Paragraph(
+            "The mean of all truths does say something: its skin is of a middle tone, and answers that fit it are too. "
+            "So a method that draws each face as often as it is probable does not show all tones here. It does when it "
+            f"is asked about many people: the next table is of answers to {fairness['tiny']} pictures of 4 px, each of "
+            "one person."
+        ),
+        *_parity_tables(fairness["parity"][TINY], TINY),
+    ]
 
 
 def counted(count: int, noun: str) -> str:
@@ -319,21 +337,29 @@ def _parity_tables(of_kind: dict[str, Any], kind: str) -> list[Block]:
         row: list[str | Cell] = [name]
         for parities in known.values():
             parity = parities.get(name)
-            row.append("-" if parity is None else Cell(f"{parity['tv']:.3f}", f"p {_probability(parity['p'])}"))
+            row.append(
+                "-"
+                if parity is None
+                else Cell(f"{parity['tv']:.3f}", f"floor {parity['floor']:.3f}, p {_probability(parity['p'])}")
+            )
         short.append(row)
     rows: list[list[str | Cell]] = []
     for grouping, parities in known.items():
         for name, parity in parities.items():
             labels = zip(GROUPINGS[grouping], parity["rates"], strict=True)
             rates = ", ".join(f"{label} {100 * rate:.0f} %" for label, rate in labels)
-            numbers = [f"{parity[key]:.3f}" for key in _DIVERGENCES]
+            numbers = [f"{parity[key]:.3f}" for key in (*_DIVERGENCES, "floor")]
             rows.append([name, grouping, rates, *numbers, _probability(parity["p"]), str(parity["count"])])
-    heads = ["answer", "grouping", "rates", *_DIVERGENCES.values(), "p", "answers"]
-    caption = f"{_PARITIES[kind]} Total variation from a fair method, and p of the test."
+    heads = ["answer", "grouping", "rates", *_DIVERGENCES.values(), "floor", "p", "answers"]
+    caption = f"{_PARITIES[kind]} Total variation from a fair method, its floor, and p of the test."
     return [
         Table([f"{kind}: answer", *known], short, caption=caption),
         Table(heads, rows, folded=f"{kind}: all numbers"),
     ]
+
+
+def _chance(parity: dict[str, Any]) -> str:
+    return f"floor {parity['floor']:.3f}, p {_probability(parity['p'])}"
 
 
 def _probability(p: float) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Options:
     Args:
         count, others: pictures of the first degradation, and of each other one.
         draws: answers to the picture that says nothing.
+        tiny: pictures as small as that one, each of one person.
         reader_test: portraits on which the reader of groups is tested.
         images: a folder of pictures, or None for portraits.
         resolution, size: pixels along a side of the truths and of the small pictures.
@@ -62,6 +63,7 @@ class Options:
     count: int
     others: int
     draws: int
+    tiny: int
     reader_test: int
     images: Path | None
     resolution: int
@@ -239,6 +241,18 @@ def _fairness(
             drawn[name] = np.array([known[i]["groups"] for i in range(count)])
             found = list(read_answers(nothing / slug(name), range(min(count, shown))))
             rows.append([question[0], *found, *[None] * (shown - len(found))])
+    few = min(options.tiny, len(subject.known.images))
+    tiny: dict[str, np.ndarray] = {}
+    if few:
+        questions = task.degradation.questions(subject.known.images[:few], _NOTHING, options.seed)
+        asked = Asked(questions, None, replace(task, seeds=tuple(options.seed + i for i in range(few))))
+        folder_of_tiny = output / "answers" / "tiny"
+        for method in methods:
+            if method.smallest <= _NOTHING:
+                answer(method, asked, folder_of_tiny, {}, _teller("tiny"))
+                for name in method.answers:
+                    known = read_rows(folder_of_tiny / slug(name))
+                    tiny[name] = np.array([known[i]["groups"] for i in range(few)])
     images, true = subjects.for_reader(options.reader_test, output)
     seen = read(images).numpy()
     population = groups_of(portraits.sample(_POPULATION, torch.Generator().manual_seed(0))).numpy()
@@ -248,11 +262,12 @@ def _fairness(
     caption = f"The first answers to the picture that says nothing, a row for each of {', '.join(drawn)}."
     return {
         "draws": options.draws,
+        "tiny": few,
         "left_out": " ".join(left_out),
         "groups": of_groups,
         "tone": summary.tone_verdicts(of_groups["tone"]),
         "reader": {"count": len(true), "right": right},
-        "parity": summary.parities(folder, names, subject.groups, drawn, (true, seen), population),
+        "parity": summary.parities(folder, names, subject.groups, drawn, tiny, (true, seen), population),
     }, Gallery(heads, rows, list(drawn), caption, "gallery-nothing")
 
 

@@ -22,6 +22,8 @@ from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserste
 # [mean, low, high], or None where nothing could be measured.
 Numbers = list[float] | None
 TRUTH = "the truth"
+# Proportional representation where pictures say little.
+TINY = "PR at 4 px"
 # Random lines of the sliced Wasserstein distance.
 _LINES = 128
 
@@ -167,20 +169,22 @@ def parities(
     names: list[str],
     groups: np.ndarray,
     drawn: dict[str, np.ndarray],
+    tiny: dict[str, np.ndarray],
     reader: tuple[np.ndarray, np.ndarray],
     population: np.ndarray,
 ) -> dict[str, Any]:
-    """RDP, PR and UCPR of each grouping and answer.
+    """RDP, PR, UCPR, and PR of tiny pictures, of each grouping and answer.
 
     Args:
         folder: of the degradation.
         names: of the answers.
         groups: (N, 5), true.
         drawn: what the reader sees (M, 5) in the answers to the picture that says nothing, by the name of the answer.
+        tiny: what it sees (M, 5) in the answers to pictures of the first M truths that are as small.
         reader: true groups and what the reader sees (M, 5), of portraits that test it.
         population: groups (P, 5) of many portraits.
     """
-    found: dict[str, Any] = {kind: {grouping: {} for grouping in GROUPINGS} for kind in ("RDP", "PR", "UCPR")}
+    found: dict[str, Any] = {kind: {grouping: {} for grouping in GROUPINGS} for kind in ("RDP", "PR", "UCPR", TINY)}
     for column, (grouping, labels) in enumerate(GROUPINGS.items()):
         kinds, true = len(labels), groups[:, column]
         confused = confusion(reader[0][:, column], reader[1][:, column], kinds)
@@ -194,6 +198,9 @@ def parities(
             if name in drawn:
                 seen = drawn[name][:, column]
                 found["UCPR"][grouping][name] = fairness.proportional_representation(seen, everyone, confused)
+            if name in tiny:
+                few = np.bincount(true[: len(tiny[name])], minlength=kinds) / len(tiny[name])
+                found[TINY][grouping][name] = fairness.proportional_representation(tiny[name][:, column], few, confused)
     return {
         kind: {g: {n: p and asdict(p) for n, p in some.items()} for g, some in grouped.items()}
         for kind, grouped in found.items()

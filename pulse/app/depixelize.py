@@ -37,7 +37,7 @@ def depixelize_command(typer: Any) -> Any:
 
     @with_options(TargetOptions, into="target")
     @with_options(DrawnOptions, into="drawn", only_given=True)
-    @with_options(SearchOptions, leave_out=["batch_size"], only_given=True)
+    @with_options(SearchOptions, leave_out=["batch_size", "draw", "samples", "temperature"], only_given=True)
     @with_options(FaceOptions, into="faces")
     def depixelize(
         images: Annotated[list[Path], typer.Argument(help="Pictures and animations, and folders of them.")],

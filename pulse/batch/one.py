@@ -89,7 +89,9 @@ def done_before(task: Task, order: Order) -> Found | None:
     if kept is not None and order.save_results:
         kept = kept if pictures.read_text(task.whole).get("made_from") == task.wanted.made_from else None
     if kept is None:
-        for path in (task.output, task.whole) if order.save_results else (task.output,):
+        samples = order.options.samples if order.options.draw == "posterior" else 1
+        paths = [_sample(task.output, i) for i in range(samples)]
+        for path in [*paths, task.whole] if order.save_results else paths:
             pictures.check_replaceable(path, overwrite=order.overwrite, request=task.wanted.asked)
         return None
     row = None
@@ -99,6 +101,11 @@ def done_before(task: Task, order: Order) -> Found | None:
         small = pictures.read_target(task.source, task.resolution, kernel=kernel, notes=notes, **vars(order.target))
         row = replace(row_of_picture(console.printable(task.source.name), small, *kept, kernel), notes=notes)
     return Found(task.output, row, done_before=True)
+
+
+def _sample(output: Path, i: int) -> Path:
+    """The file of sample `i`: NAME.png, NAME.2.png, NAME.3.png and so on."""
+    return output if i == 0 else output.with_suffix(f".{i + 1}{output.suffix}")
 
 
 def search_one(task: Task, order: Order, G: Any = None, callback: Callback | None = None) -> Found:
@@ -127,15 +134,17 @@ def search_one(task: Task, order: Order, G: Any = None, callback: Callback | Non
     if order.save_results:
         task.whole.parent.mkdir(parents=True, exist_ok=True)
         result.save(task.whole, {"Software": pictures.software(), **task.wanted.text()})
-    text = pictures.story(
-        result,
-        0,
-        order.generator,
-        notes=notes,
-        source=console.printable(task.source.name),
-        **{name: str(value) for name, value in vars(order.target).items()},
-        **task.wanted.text(),
-    )
-    pictures.write_picture(task.output, result.images[0], text)
+    # The first sample of a posterior is written last: its file says that the picture is done.
+    for i in reversed(range(len(result))):
+        text = pictures.story(
+            result,
+            i,
+            order.generator,
+            notes=notes,
+            source=console.printable(task.source.name),
+            **{name: str(value) for name, value in vars(order.target).items()},
+            **task.wanted.text(),
+        )
+        pictures.write_picture(_sample(task.output, i), result.images[i], text)
     row = rows_of(result, [console.printable(task.source.name)], [notes])[0] if order.keep_rows else None
     return Found(task.output, row, lines_of(result, 0, order.verbose), notes, interrupted=result.interrupted)

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks.super_resolution.fairness import divergences, proportional_representation, representation_parity
+from benchmarks.super_resolution.fairness import (
+    divergences,
+    floor,
+    proportional_representation,
+    representation_parity,
+)
 from benchmarks.super_resolution.statistics import interval, interval_of
 
 
@@ -12,6 +17,19 @@ def test_divergences_are_zero_for_uniform_shares_and_known_for_others() -> None:
     assert divergences(np.array([1.0, 0.0, 0.0])) == pytest.approx(
         {"kl": np.log(3), "chebyshev": 2 / 3, "tv": 2 / 3, "chi2": 2.0}
     )
+
+
+def test_the_floor_is_what_chance_makes_of_a_fair_method() -> None:
+    # The mean of |p - 1/2| for n fair coins is sqrt(1 / (2 pi n)).
+    for count in (50, 800):
+        assert floor(np.array([0.5, 0.5]), count) == pytest.approx((2 * np.pi * count) ** -0.5, rel=0.15)
+    # A reader that errs makes it larger, since shares are corrected for its errors.
+    errs = np.array([[0.7, 0.3], [0.3, 0.7]])
+    assert floor(np.array([0.5, 0.5]), 800, errs) > 2 * floor(np.array([0.5, 0.5]), 800)
+    true = np.repeat([0, 1], 200)
+    parity = representation_parity(true, np.where(np.arange(400) % 4 == 0, 1 - true, true), 2)
+    assert parity is not None
+    assert 0 < parity.floor < 0.03
 
 
 def test_groups_that_are_kept_equally_often_are_in_parity_however_large_they_are() -> None:

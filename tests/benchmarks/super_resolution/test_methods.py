@@ -91,6 +91,20 @@ def test_of_eight_starts_the_best_and_the_mean_are_answers(monkeypatch: pytest.M
     torch.testing.assert_close(mean[1].float() / 255, every[EIGHT:].mean(0), atol=2e-3, rtol=0)
 
 
+def test_pictures_that_are_the_same_get_different_samples_of_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def search(generator, questions, *, samples, seed, draw, **more):
+        asked.append((round(float(questions.mean()), 3), samples, seed, draw))
+        return SimpleNamespace(images=(seed + torch.arange(samples))[:, None, None, None].expand(-1, 3, 32, 32) / 100)
+
+    monkeypatch.setattr(pulse, "search", search)
+    questions = torch.tensor([0.2, 0.7, 0.2])[:, None, None, None].expand(-1, 3, 8, 8)
+    (answers,) = METHODS["posterior"](questions, _task(3))
+    assert sorted(asked) == [(0.2, 2, 0, "posterior"), (0.7, 1, 1, "posterior")]
+    assert (answers[:, 0, 0, 0].float() / 2.55).round().tolist() == [0, 1, 1]
+
+
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "of_a_user.py").write_text(

@@ -77,3 +77,16 @@ def test_what_is_wrong_for_all_pictures_is_one_sentence(
     with pytest.raises(ValueError, match=said):
         pulse.search_folder(folder, tmp_path / "out", generator=tiny, **wrong)
     assert not (tmp_path / "out").exists()
+
+
+def test_samples_of_a_posterior_are_a_picture_each(tmp_path: Path, folder: Path, tiny: Path) -> None:
+    how: dict[str, Any] = {"generator": tiny, "seed": 1, "steps": 2, "size": 8, "draw": "posterior", "samples": 3}
+    report = pulse.search_folder(folder / "3.png", tmp_path / "out", **how)
+    assert [path.name for path in report.written] == ["3.png"]
+    samples = [read_picture(tmp_path / "out" / name) for name in ("3.png", "3.2.png", "3.3.png")]
+    assert not torch.equal(samples[0], samples[1])
+    alone = pulse.depixelize(folder / "3.png", **how)
+    for sample, image in zip(samples, alone.images, strict=True):
+        assert (sample - image).abs().max() < 0.51 / 255
+    again = pulse.search_folder(folder / "3.png", tmp_path / "out", **how)
+    assert [path.name for path in again.skipped] == ["3.png"]
