@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,7 @@ def iterate(
 
     Returns:
         One answer for each stage; fewer where the callback or Ctrl-C ended it. `target` is what each one began with.
+        `settings["iterate"]` of those that were searched has what finds stage k again.
 
     Raises:
         ValueError: in one sentence, for a picture or an option that cannot be used.
@@ -115,7 +117,10 @@ def iterate(
         raise ValueError(f"The number of stages is {times!r}; give a whole number from 1 to {_MOST}.")
     reading, answering = split_arguments(how)
     stages: list[Result | Upscaled] = []
-    seed = answering.get("seed")
+    options = answering.get("options")
+    seed = answering.get("seed", None if options is None else options.seed)
+    # Known from the start, so that stages of two engines can be found again.
+    seed = secrets.randbits(32) if seed is None else seed
     size = int(reading.get("size", 16))
     for number in range(times):
         watch = told(callback, number, times - 1 - number)
@@ -126,13 +131,14 @@ def iterate(
             else:
                 one = upscale_small(downsample(stages[-1].images, size=16).clamp(0, 1), network)
         elif number == 0:
-            one = depixelize(picture, callback=watch, **how)
+            one = depixelize(picture, callback=watch, **{**how, "seed": seed})
         else:
             target = downsample(stages[-1].images, size=size).clamp(0, 1)
-            more = dict(answering, seed=None if seed is None else seed + number, callback=watch)
+            more = dict(answering, seed=seed + number, callback=watch)
             one = search(more.pop("generator", "default"), target, **more)
-        if isinstance(one, Result) and number == 0:
-            seed, size = one.seed, int(one.target.shape[-1])
+        if isinstance(one, Result):
+            size = int(one.target.shape[-1])
+            one.settings["iterate"] = {"stage": number, "seed": seed, "engines": turns}
         stages.append(one)
         if (watch is not None and watch.ended) or (isinstance(one, Result) and one.interrupted):
             break
@@ -219,7 +225,10 @@ def _answered(targets: dict[str, Tensor], answering: dict[str, Any], callback: C
         found |= dict(zip(names, results, strict=True))
         if results.interrupted or (watch is not None and watch.ended):
             break
-    return [Variant(name, found[name]) for name in targets if name in found]
+    variants = [Variant(name, found[name]) for name in targets if name in found]
+    for number, variant in enumerate(variants):
+        variant.answer.settings["explore"] = {"number": number, "seed": seed}
+    return variants
 
 
 def read_whole(picture: Source, **reading: Any) -> Tensor:

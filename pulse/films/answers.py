@@ -178,7 +178,7 @@ def film_of_morph(
             next(frames)
             yield from (reduced(frame, side) for frame in frames)
 
-    return Film(draw, seconds, text_of(first, "pulse.film_of_morph({})", many=len(answers) > 1))
+    return Film(draw, seconds, text_of(first, "pulse.film_of_morph({})", answers[-1] if more else None))
 
 
 def film_of_turn(result: Result, *, side: int = SIDE) -> Film:
@@ -243,13 +243,22 @@ def beside(left: Tensor, right: Tensor) -> Tensor:
     return torch.cat([left, right], 2)
 
 
-def text_of(one: Result | Upscaled, call: str, many: bool = False) -> dict[str, str]:
-    """What a film of an answer says; `call` with {} makes the film of what makes the answer."""
+def text_of(one: Result | Upscaled, call: str, last: Result | Upscaled | None = None) -> dict[str, str]:
+    """What a film of an answer says; `call` with {} makes the film of the Python call that makes the answer.
+
+    `last` is the last of several that one call makes.
+    """
     if not isinstance(one, Result):
         return {"Description": "Synthetic face: a network invented what a small picture does not show."}
-    told = story(one, 0, str(one.settings.get("generator", "default")))
-    again = re.sub(r"\[\d+\]$", "", told["again"]) if many else told["again"]
+    told = story(one, 0, _generator(one))
+    again = told["again"]
+    if isinstance(last, Result):
+        again = re.sub(r"\[\d+\]$", "", story(last, 0, _generator(last))["again"])
     return {**told, "again": call.format(again)}
+
+
+def _generator(one: Result) -> str:
+    return str(one.settings.get("generator", "default"))
 
 
 def check_side(side: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +107,9 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
     plain = SearchOptions(starts=STARTS) if drawn else SearchOptions()
     options = {key: value for key, value in result.settings.items() if getattr(plain, key, value) != value}
     options["seed"] = result.seeds[i]
-    # Of several samples of one picture, each is found with all others.
-    several = result.settings.get("samples") if drawn else None
-    several = several if isinstance(several, dict) and {"count", "seed"} <= set(several) else None
+    several = _one_of_several(result, i)
     if several is not None:
-        options["seed"] = several["seed"]
+        options["seed"] = several.seed
     # Only a caller that began with a picture says how it became a target.
     for key in ("framing", "background"):
         if key in more:
@@ -131,13 +130,7 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
         options |= {key: value for key, value in asked.items() if value != getattr(DrawnOptions, key)}
         # Only `depixelize` cuts pictures.
         function = "pulse.depixelize" if cut else "pulse.draw"
-        arguments = [source]
-        if several is not None:
-            function = "pulse.samples"
-            arguments.append(str(several["count"]))
-        call = f"{function}({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"
-        if several is not None:
-            call += f"[{result.seeds[i] - several['seed']}]"
+        call = _joined(function, [source], options, several)
         changed = result.settings.get("redrawn")
         if isinstance(changed, dict) and changed:
             call += f".redraw({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
@@ -145,4 +138,45 @@ def _call(result: "Result", i: int, generator: str | os.PathLike[str], more: Map
     arguments = [source, f"generator={Path(generator).name!r}"]
     # Otherwise, if no option is given, it would be drawn.
     arguments += ["finish='network'"] if in_the_box(generator) else []
-    return f"pulse.depixelize({', '.join(arguments + [f'{key}={value!r}' for key, value in options.items()])})"
+    return _joined("pulse.depixelize", arguments, options, several)
+
+
+@dataclass(frozen=True)
+class _Several:
+    """A call that finds several answers for one picture, and which of them is meant."""
+
+    function: str
+    arguments: list[str]
+    seed: int
+    which: str
+
+
+def _one_of_several(result: "Result", i: int) -> _Several | None:
+    """The call that found an image together with others; None for one that is found alone.
+
+    A file of a result may come from anywhere, so its settings may be anything.
+    """
+
+    def told(name: str, *numbers: str) -> dict[str, Any] | None:
+        found = result.settings.get(name)
+        whole = isinstance(found, dict) and all(type(found.get(number)) is int for number in (*numbers, "seed"))
+        return found if whole else None
+
+    if (found := told("samples", "count")) is not None:
+        which = f"[{result.seeds[i] - found['seed']}]"
+        return _Several("pulse.samples", [str(found["count"])], found["seed"], which)
+    if (found := told("iterate", "stage")) is not None:
+        engines = [] if found.get("engines") == ["search"] else [f"engines={found.get('engines')!r}"]
+        stage = found["stage"]
+        return _Several("pulse.iterate", [str(stage + 1), *engines], found["seed"], f"[{stage}]")
+    if (found := told("explore", "number")) is not None:
+        return _Several("pulse.explore", [], found["seed"], f"[{found['number']}].answer")
+    return None
+
+
+def _joined(function: str, arguments: list[str], options: Mapping[str, Any], several: _Several | None) -> str:
+    named = [f"{key}={value!r}" for key, value in options.items()]
+    if several is None:
+        return f"{function}({', '.join([*arguments, *named])})"
+    given = [arguments[0], *several.arguments, *arguments[1:], *named]
+    return f"{several.function}({', '.join(given)}){several.which}"

@@ -14,7 +14,7 @@ import pulse
 from pulse.app import sprites
 from pulse.depixelizer import tricks
 from pulse.feedforward.network import Upscaler
-from pulse.pictures import read_target, to_pil
+from pulse.pictures import read_target, story, to_pil
 
 _QUICK: dict[str, Any] = {"size": 8, "kind": "people", "resolution": 16, "starts": 1, "seed": 1}
 
@@ -60,6 +60,19 @@ def test_each_stage_begins_with_the_one_before() -> None:
     for before, after in pairwise(stages):
         assert torch.equal(after.target, pulse.downsample(before.images, size=8).clamp(0, 1))
     assert [stage.seed for stage in stages if isinstance(stage, pulse.Result)] == [1, 2, 3]
+
+
+def test_what_a_file_says_of_a_stage_or_a_variant_finds_it_again(stand_in: Any) -> None:
+    target, G = torch.rand(1, 3, 8, 8), stand_in()
+    how: dict[str, Any] = {"generator": G, "steps": 2, "size": 8}
+    found = [pulse.iterate(target, 3, **how)[2], pulse.explore(target, seed=3, **how)[4].answer]
+    for one in found:
+        assert isinstance(one, pulse.Result)
+        again = story(one, 0, "g.safetensors", source="small.png", size="8")["again"]
+        made = eval(again.replace("'small.png'", "target").replace("'g.safetensors'", "G"), vars() | {"pulse": pulse})
+        assert torch.equal(made.images, one.images), again
+    found[0].settings["iterate"] = {"stage": "__import__('os')", "seed": 1}
+    assert "iterate" not in story(found[0], 0, "g.safetensors")["again"]
 
 
 def test_a_callback_ends_the_stages(stand_in: Any) -> None:

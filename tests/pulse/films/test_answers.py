@@ -88,6 +88,14 @@ def test_a_morph_of_painted_answers_keeps_their_paint() -> None:
     torch.testing.assert_close(frames[-1], ends[1].images[0])
 
 
+def test_a_film_of_stages_says_how_to_make_them_all(G: Generator) -> None:
+    stages = pulse.iterate(torch.rand(1, 3, 8, 8), 3, generator=G, steps=1, seed=4, grid="off")
+    film = pulse.film_of_morph(stages, side=16, generator=G)
+    assert film.text["again"].startswith("pulse.film_of_morph(pulse.iterate('the picture', 3, generator=")
+    assert film.text["again"].endswith("seed=4))")
+    assert len(list(film)) == len(film)
+
+
 def test_a_head_turns_from_side_to_side_and_the_film_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = _painted(3)
     angles: list[float] = []
