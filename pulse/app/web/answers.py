@@ -45,7 +45,7 @@ class Answer:
         png: the file.
         thumbnail: a small WebP.
         result: the result with a small picture; it can be drawn again if the answer is drawn.
-        seen: small WebPs of what the search saw on its way.
+        seen: what the search saw on its way: portraits (1, K) of drawn answers, small WebPs of others.
         words: what it shows, and how well it fits.
         what: which of several faces it is, in a few words; "" of a single one.
         unsure: of samples, a PNG that shows where they disagree.
@@ -56,7 +56,7 @@ class Answer:
     png: bytes
     thumbnail: bytes
     result: Result
-    seen: tuple[bytes, ...]
+    seen: tuple[bytes | Tensor, ...]
     words: str
     what: str = ""
     unsure: bytes | None = None
@@ -67,7 +67,8 @@ class Answer:
 
     @property
     def bytes(self) -> int:
-        return len(self.png) + len(self.thumbnail) + sum(map(len, self.seen)) + len(self.unsure or b"") + _BESIDE
+        seen = sum(one.nbytes if isinstance(one, Tensor) else len(one) for one in self.seen)
+        return len(self.png) + len(self.thumbnail) + seen + len(self.unsure or b"") + _BESIDE
 
     @property
     def title(self) -> str:
@@ -133,7 +134,7 @@ def answer_of(
     number: int,
     asked: Asked,
     result: Result,
-    seen: Sequence[bytes] = (),
+    seen: Sequence[bytes | Tensor] = (),
     *,
     what: str = "",
     unsure: bytes | None = None,

@@ -6,9 +6,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pulse.app.web.limits import Limits
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        part: from 0 to 1.
+        words: what it is doing.
+        preview: the best face so far, or several of them in a square, as a WebP; None where there is none yet.
+    """
+
+    part: float
+    words: str
+    preview: bytes | None = None
 
 
 class Job:

@@ -24,9 +24,10 @@ from pulse.app.web.asked import (
     named,
     to_board,
 )
+from pulse.app.web.films import ending, film
 from pulse.app.web.jobs import Job, Pool
 from pulse.app.web.limits import Limits
-from pulse.app.web.work import film, find_faces, preview_of, read_upload
+from pulse.app.web.work import find_faces, preview_of, read_upload
 from pulse.options import DrawnOptions
 from stylegan.common.console import printable
 
@@ -190,11 +191,10 @@ class Page:
             elif event._data.get("what") == "map" and answer.unsure is not None:
                 work = lambda job: answer.unsure  # noqa: E731
                 name, kind = "map.png", "image/png"
-            elif event._data.get("what") == "film":
-                work = partial(film, answer=answer)
-                name, kind = f"face-{answer.number}.webp", "image/webp"
             else:
-                raise ValueError("There is no such file to download; choose sheet or film.")
+                work = partial(film, answer=answer, kind=event._data.get("what"))
+                name = f"face-{answer.number}-{event._data.get('what')}{ending()}"
+                kind = "video/mp4" if ending() == ".mp4" else "image/webp"
             job = self.pool.submit(owner, work)
         except ValueError as error:
             yield views.failed_stage(str(error), stage)

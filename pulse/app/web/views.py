@@ -10,9 +10,10 @@ from typing import Any
 from pulse.app import sprites
 from pulse.app.web.answers import Answer, attributes, pixels_url, url_of
 from pulse.app.web.asked import SLIDERS, Asked
-from pulse.app.web.jobs import Job
+from pulse.app.web.films import film_kinds
+from pulse.app.web.jobs import Job, Progress
 from pulse.app.web.limits import Limits
-from pulse.app.web.work import Progress, thumbnail_of
+from pulse.app.web.work import thumbnail_of
 
 _FOLDER = Path(__file__).with_name("page")
 _LABELS = {
@@ -107,7 +108,7 @@ def answer_stage(answer: Answer, status: str = "") -> dict[str, Any]:
         "words": answer.words,
         "file": f"face-{answer.number}.png",
         "link": f"?{asked.query()}",
-        "gets": ["png", "sheet", "film", *(["map"] if answer.unsure else [])],
+        "gets": [*film_kinds(answer), *(["map"] if answer.unsure else [])],
         "sliders": attributes(answer),
         "changed": dict(asked.changed),
         "turn": turn(),

@@ -1,4 +1,4 @@
-"""What the workers do: find faces, redraw them, make films. Nothing here knows of the page."""
+"""What the workers do: find faces, and read what is dropped. Nothing here knows of the page."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ import functools
 import io
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 import pulse
 from pulse import pictures
 from pulse.app import sprites
-from pulse.app.web.answers import Answer, Shelf, answer_of, file_bytes, map_of, picture_of, redrawn, webp
+from pulse.app.web.answers import Answer, Shelf, answer_of, map_of, picture_of, redrawn, webp
 from pulse.app.web.asked import DRAWN, Asked
-from pulse.app.web.jobs import Job
+from pulse.app.web.jobs import Job, Progress
 from pulse.app.web.limits import MIB, Limits
 from pulse.depixelizer import crop_picture
 from pulse.depixelizer.one import large_enough
 from pulse.depixelizer.tricks import soften_pillow
 from pulse.generators import load_generator
 from pulse.operators import downsample
-from pulse.pictures.film import write_film
 from pulse.result import Result
 from pulse.state import SearchState
 from stylegan import portraits
@@ -38,8 +36,6 @@ from stylegan.common.grid import grid
 from stylegan.common.pixels import to_pil
 from stylegan.portraits import encoder
 
-# Of a film: its side, frames a second, how long the input stands still, how far the head turns, and its frames.
-_FILM, _FPS, _STILL, _TURN, _FRAMES = 256, 15, 10, 20.0, 16
 # What the board can show of a picture that is dropped, and how many sprites of a sheet.
 PARTS, _PIECES = ("all", "head", "sheet"), 48
 # The most previews of one search that are kept for its film.
@@ -47,21 +43,6 @@ _SEEN = 40
 # The most faces that one preview shows, and the pixels along a side of each.
 _TOGETHER, _BESIDE = 16, 64
 _LOCK = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is.
-
-    Attributes:
-        part: from 0 to 1.
-        words: what it is doing.
-        preview: the best face so far, or several of them in a square, as a WebP; None where there is none yet.
-    """
-
-    part: float
-    words: str
-    preview: bytes | None = None
 
 
 def warm_up() -> None:
@@ -139,13 +120,6 @@ def read_upload(data: Any, size: int, part: Any, limits: Limits, notes: list[str
     return [(found[0], large_enough(found[1], notes))]
 
 
-def film(job: Job, answer: Answer) -> bytes:
-    """A film as an animated WebP: the pixels, the search on its way, the face, and the head turning if it is drawn."""
-    frames = list(_film_frames(job, answer))
-    text = {"Description": "Synthetic face; it shows no real person.", "source": answer.asked.name}
-    return file_bytes("film.webp", lambda path: write_film(path, frames, fps=_FPS, text=text))
-
-
 def _answered(asked: Asked, callback: Callable[[int, SearchState], bool]) -> list[tuple[str, Result]]:
     """The faces that a request asks for, each of one image, and what each of several is."""
     picture = to_pil(asked.target[0])
@@ -184,15 +158,14 @@ class _Watcher:
 
     def __init__(self, job: Job, asked: Asked) -> None:
         self.job, self.asked = job, asked
-        self._seen: dict[int, list[bytes]] = {}
+        self._seen: dict[int, list[bytes | Tensor]] = {}
 
     def __call__(self, step: int, state: SearchState) -> bool:
         """The callback of a search; whether it must end."""
         images = state.best.images[state.start == 0]
-        seen = self._seen.setdefault(state.batch, [])
         first = picture_of(images[0])
-        if not seen or seen[-1] != first:
-            seen.append(first)
+        # What is drawn can be drawn again.
+        self._keep(state.batch, state.best.latents[0].clone() if self.asked.maker == DRAWN else first)
         # Where several are found at once, as many as make a square. Networks have several starts for each.
         several = self.asked.trick == "explore" or (self.asked.samples > 1 and state.batch > 0)
         side = math.isqrt(min(len(images), _TOGETHER)) if several else 1
@@ -200,6 +173,11 @@ class _Watcher:
         part = (state.batch + step / max(1, state.steps)) / state.batches
         self.job.tell(Progress(part, self._words(step, state), preview))
         return self.job.must_end
+
+    def _keep(self, search: int, one: bytes | Tensor) -> None:
+        seen = self._seen.setdefault(search, [])
+        if not seen or not _alike(seen[-1], one):
+            seen.append(one)
 
     def _words(self, step: int, state: SearchState) -> str:
         which = ""
@@ -212,37 +190,18 @@ class _Watcher:
         words = f"{which}step {step} of {state.steps}"
         return words[:1].upper() + words[1:]
 
-    def seen(self, search: int) -> list[bytes]:
-        """At most `_SEEN` of the previews of one search, evenly spread."""
+    def seen(self, search: int) -> list[bytes | Tensor]:
+        """At most `_SEEN` of what was seen of one search, evenly spread; see `Answer.seen`."""
         seen = self._seen.get(search, [])
         return seen[:: max(1, -(-len(seen) // _SEEN))]
 
 
+def _alike(a: bytes | Tensor, b: bytes | Tensor) -> bool:
+    return torch.equal(a, b) if isinstance(a, Tensor) and isinstance(b, Tensor) else a is b or a == b
+
+
 def _small(images: Tensor) -> Tensor:
     return images if images.shape[-1] <= _BESIDE else downsample(images, size=_BESIDE).clamp(0, 1)
-
-
-def _film_frames(job: Job, answer: Answer) -> Iterator[Image.Image]:
-    def shown(data: bytes | Image.Image, kernel: Image.Resampling) -> Image.Image:
-        picture = data if isinstance(data, Image.Image) else Image.open(io.BytesIO(data))
-        return picture.convert("RGB").resize((_FILM, _FILM), kernel)
-
-    yield from [shown(to_pil(answer.asked.target[0]), Image.Resampling.NEAREST)] * _STILL
-    for preview in answer.seen:
-        yield from [shown(preview, Image.Resampling.BICUBIC)] * 2
-    yield from [shown(answer.png, Image.Resampling.LANCZOS)] * _STILL
-    if not answer.drawn:
-        return
-    turned: list[Image.Image] = []
-    for i in range(_FRAMES):
-        if job.must_end:
-            break
-        yaw = _TURN * (2 * i / (_FRAMES - 1) - 1)
-        turned.append(to_pil(redrawn(answer.result, {**answer.asked.changed, "yaw": yaw}, _FILM).images[0]))
-        job.tell(Progress((i + 1) / _FRAMES, f"Drawing the film: frame {i + 1} of {_FRAMES}"))
-    middle = len(turned) // 2
-    # From the middle to one side, to the other, and back.
-    yield from turned[middle:] + turned[::-1] + turned[:middle]
 
 
 def thumbnail_of(sprite: str) -> bytes:

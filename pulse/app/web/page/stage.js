@@ -49,7 +49,7 @@ function load(value) {
   at("progress").value = value.part || 0;
   at(".status").textContent = value.status || "";
   at(".words").textContent = value.words || "";
-  at(".get").hidden = number === null;
+  element.querySelectorAll(".get").forEach((row) => { row.hidden = number === null; });
   element.querySelectorAll("[data-some]").forEach((one) => { one.hidden = !(value.gets || []).includes(one.dataset.get); });
   const base = value.sliders || {};
   at(".turns").hidden = number === null || !Object.keys(base).length;
@@ -114,7 +114,7 @@ element.querySelectorAll("[data-get]").forEach((button) => button.addEventListen
   const value = props.value || {}, what = button.dataset.get;
   if (what === "png") save(value.file, value.answer);
   else if (what === "link") copy(new URL(value.link, location.origin + location.pathname).href);
-  else { at(".status").textContent = `Making the ${what} ...`; trigger("download", { what, number: shown }); }
+  else { at(".status").textContent = `Making the ${["sheet", "map"].includes(what) ? what : "film"} ...`; trigger("download", { what, number: shown }); }
 }));
 watch("value", () => {
   const value = props.value;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 import threading
@@ -10,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import torch
@@ -19,96 +17,10 @@ from PIL import Image
 import stylegan
 from pulse import pictures
 from pulse.app import sprites
-from pulse.app.web import work
+from pulse.app.web import films, work
 from pulse.operators import downsample
-
-# Of a machine with many other things to do, in milliseconds.
-_LONG = 240_000
-_DONE = ".stage[data-state=done]"
-
-
-class Visitor:
-    """A page that is open, and what it asked for and complained of."""
-
-    def __init__(self, browser: Any, url: str, query: str = "", **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, **context)
-        self.context.set_default_timeout(_LONG)
-        self.page = self.context.new_page()
-        self.asked: list[str] = []
-        self.wrong: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
-        self.url = url
-        self.page.goto(url + query)
-        for part in ("board", "stage"):
-            self.page.wait_for_selector(f"#{part} [data-ready]", state="attached")
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.wrong == []
-        home = urlsplit(self.url).netloc
-        away = [
-            url for url in self.asked if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).netloc != home
-        ]
-        assert away == []
-
-    @property
-    def board(self) -> torch.Tensor:
-        """The pixels on the drawing board, (side, side, 3)."""
-        told = self.page.evaluate(
-            "() => { const c = document.querySelector('.board canvas');"
-            "return [c.width, [...c.getContext('2d').getImageData(0, 0, c.width, c.width).data]]; }"
-        )
-        return torch.tensor(told[1], dtype=torch.uint8).view(told[0], told[0], 4)[..., :3]
-
-    def give(self, name: str, data: bytes, how: str = "choose") -> None:
-        """Drops, pastes or chooses a file."""
-        if how == "choose":
-            file = {"name": name, "mimeType": "image/png", "buffer": data}
-            self.page.set_input_files(".board input[type=file]", file)
-            return
-        self.page.evaluate(
-            """([name, data, how]) => {
-                const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), holds = new DataTransfer();
-                holds.items.add(new File([bytes], name, { type: "image/png" }));
-                const usual = { bubbles: true, cancelable: true };
-                const event = how === "drop" ? new DragEvent("drop", { dataTransfer: holds, ...usual })
-                    : new ClipboardEvent("paste", { clipboardData: holds, ...usual });
-                document.body.dispatchEvent(event);
-            }""",
-            [name, base64.b64encode(data).decode(), how],
-        )
-
-    def read(self, name: str, data: bytes, how: str = "choose") -> torch.Tensor:
-        """The board after a picture was given."""
-        settled = "Number(document.querySelector('#board [data-ready]').dataset.settled || 0)"
-        before = self.page.evaluate(settled)
-        self.give(name, data, how)
-        self.page.wait_for_function(f"{settled} > {before}")
-        return self.board
-
-    def notes(self) -> str:
-        return str(self.page.inner_text(".board .notes"))
-
-    def choose_network(self) -> None:
-        """A network answers in a fraction of a second."""
-        self.page.click("#maker input")
-        self.page.click("ul[role=listbox] li:has-text('Network default')")
-
-    def answer(self) -> bytes:
-        """The file that the button PNG saves."""
-        with self.page.expect_download() as download:
-            self.page.click("[data-get=png]")
-        return Path(download.value.path()).read_bytes()
-
-
-def _png(sprite: torch.Tensor, scale: int = 1) -> bytes:
-    file = io.BytesIO()
-    picture = pictures.to_pil(sprite[0])
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(file, "PNG")
-    return file.getvalue()
+from pulse.pictures.frames import open_frames
+from tests.pulse.app.web.browsing import DONE, Visitor, link, png
 
 
 def _bytes_of(sprite: torch.Tensor) -> torch.Tensor:
@@ -124,11 +36,11 @@ def visitor(server: Any, browser: Any) -> Iterator[Visitor]:
 
 def test_a_dropped_sprite_is_read_at_its_own_pixels_and_answered(visitor: Visitor, tmp_path: Path) -> None:
     cat = sprites.load("cat")
-    assert torch.equal(visitor.read("cat.png", _png(cat, 12), "drop"), _bytes_of(cat))
+    assert torch.equal(visitor.read("cat.png", png(cat, 12), "drop"), _bytes_of(cat))
     assert "16x16" in visitor.notes()
     visitor.choose_network()
     visitor.page.click("#find")
-    visitor.page.wait_for_selector(_DONE)
+    visitor.page.wait_for_selector(DONE)
     (tmp_path / "face.png").write_bytes(visitor.answer())
     text = pictures.read_text(tmp_path / "face.png")
     assert (text["synthetic"], text["source"], text["finish"]) == ("true", "cat.png", "network")
@@ -142,12 +54,20 @@ def test_a_dropped_sprite_is_read_at_its_own_pixels_and_answered(visitor: Visito
     visitor.page.keyboard.press("ArrowRight")
     assert float(visitor.page.input_value(".cut")) == before + 1
     assert visitor.page.evaluate("getComputedStyle(document.querySelector('.handle')).left") != "0px"
-    for what, kind in (("sheet", "PNG"), ("film", "WEBP")):
+    with visitor.page.expect_download() as download:
+        visitor.page.click("[data-get=sheet]")
+    with Image.open(download.value.path()) as made:
+        assert made.format == "PNG"
+    # A network's face cannot be turned.
+    assert visitor.page.is_hidden("[data-get=turn]")
+    for what in ("search", "morph"):
         with visitor.page.expect_download() as download:
             visitor.page.click(f"[data-get={what}]")
-        with Image.open(download.value.path()) as made:
-            assert made.format == kind
-            assert getattr(made, "n_frames", 1) >= (10 if what == "film" else 1)
+        name = f"face-{visitor.number()}-{what}{films.ending()}"
+        assert download.value.suggested_filename == name
+        film = tmp_path / name
+        film.write_bytes(Path(download.value.path()).read_bytes())
+        assert len(open_frames(film)) >= 10
 
 
 def test_drawing_with_mouse_and_keys(visitor: Visitor) -> None:
@@ -187,7 +107,7 @@ def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
     page.click("#find")
     page.wait_for_selector(".stage[data-state=working] .answer[src]")
     page.click("#stop")
-    page.wait_for_selector(_DONE)
+    page.wait_for_selector(DONE)
     assert page.inner_text(".stage .status") == "Stopped; this is the best so far."
     assert page.is_enabled("#find")
     assert page.is_disabled("#stop")
@@ -205,14 +125,7 @@ def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
     assert turned != first
     assert len(page.query_selector_all(".gallery li")) == 1
     # A link says the picture, the options, the seed and what was turned.
-    assert re.search(r"[?&]yaw=-25(&|$)", _link(visitor))
-
-
-def _link(visitor: Visitor) -> str:
-    visitor.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-    visitor.page.click("[data-get=link]")
-    visitor.page.wait_for_function("window.copied")
-    return str(visitor.page.evaluate("window.copied"))
+    assert re.search(r"[?&]yaw=-25(&|$)", link(visitor))
 
 
 def test_another_seed_each_time_unless_one_is_typed(
@@ -229,8 +142,8 @@ def test_another_seed_each_time_unless_one_is_typed(
         visitor.page.get_by_label("Seed").fill(typed)
         visitor.page.click("#find")
         visitor.page.wait_for_selector(f".gallery li:nth-child({len(seeds) + 1})")
-        visitor.page.wait_for_selector(_DONE)
-        seeds.append(re.findall(r"[?&]seed=(\d+)", _link(visitor))[0])
+        visitor.page.wait_for_selector(DONE)
+        seeds.append(re.findall(r"[?&]seed=(\d+)", link(visitor))[0])
     assert seeds[0] != seeds[1]
     assert seeds[2] == "7"
 
@@ -245,7 +158,7 @@ def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.Mo
     page.fill("#samples input[type=number]", "3")
     page.keyboard.press("Tab")
     page.click("#find")
-    page.wait_for_selector(_DONE)
+    page.wait_for_selector(DONE)
     assert len(page.query_selector_all(".gallery li")) == 3
     assert page.inner_text(".stage .words").startswith("Sample 1 of 3.")
     assert page.locator(".gallery .map").evaluate("(map) => map.complete && map.naturalWidth > 256")
@@ -257,7 +170,7 @@ def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.Mo
     page.click(".gallery li:nth-child(2) button")
     page.wait_for_function("document.querySelector('.stage .words').textContent.startsWith('Sample 2 of 3.')")
     assert visitor.answer() != first
-    assert re.search(r"[?&]samples=3&shown=1(&|$)", _link(visitor))
+    assert re.search(r"[?&]samples=3&shown=1(&|$)", link(visitor))
     # A trick that gives several faces of its own has no samples.
     page.click("button:has-text('Tricks')")
     assert page.is_hidden("#stages")
@@ -272,25 +185,25 @@ def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.Mo
     assert len(page.query_selector_all(".gallery li")) == 5
     assert page.is_hidden("[data-get=map]")
     assert page.is_hidden(".gallery .map")
-    assert re.search(r"[?&]trick=iterate&stages=2&soften=1&shown=1(&|$)", _link(visitor))
+    assert re.search(r"[?&]trick=iterate&stages=2&soften=1&shown=1(&|$)", link(visitor))
 
 
 def test_a_link_reproduces_the_result(visitor: Visitor, browser: Any) -> None:
     visitor.page.click(".examples [data-name=frog]")
     visitor.choose_network()
     visitor.page.click("#find")
-    visitor.page.wait_for_selector(_DONE)
-    link = _link(visitor)
-    assert link.startswith(visitor.url)
-    other = Visitor(browser, visitor.url, link[len(visitor.url) :])
-    other.page.wait_for_selector(_DONE)
+    visitor.page.wait_for_selector(DONE)
+    address = link(visitor)
+    assert address.startswith(visitor.url)
+    other = Visitor(browser, visitor.url, address[len(visitor.url) :])
+    other.page.wait_for_selector(DONE)
     assert torch.equal(other.board, _bytes_of(sprites.load("frog")))
     assert other.answer() == visitor.answer()
     other.close()
 
 
 def test_bad_files_are_one_sentence_and_the_page_goes_on(visitor: Visitor) -> None:
-    cat = _png(sprites.load("cat"))
+    cat = png(sprites.load("cat"))
     visitor.read("cat.png", cat)
     for name, data in (
         ("words.png", b"no picture at all"),
@@ -304,7 +217,7 @@ def test_bad_files_are_one_sentence_and_the_page_goes_on(visitor: Visitor) -> No
         assert re.fullmatch(r"[^.].*\.", visitor.notes()), name
         assert visitor.notes().count(". ") == 0
         assert torch.equal(visitor.board, _bytes_of(sprites.load("cat")))
-    assert torch.equal(visitor.read("dog.png", _png(sprites.load("fox"))), _bytes_of(sprites.load("fox")))
+    assert torch.equal(visitor.read("dog.png", png(sprites.load("fox"))), _bytes_of(sprites.load("fox")))
 
 
 def _bomb() -> bytes:
@@ -318,7 +231,7 @@ def test_a_second_picture_of_the_same_name_is_another(visitor: Visitor) -> None:
     for how in ("choose", "drop", "paste"):
         for name in ("ghost", "robot"):
             sprite = sprites.load(name)
-            assert torch.equal(visitor.read("same.png", _png(sprite), how), _bytes_of(sprite)), (how, name)
+            assert torch.equal(visitor.read("same.png", png(sprite), how), _bytes_of(sprite)), (how, name)
 
 
 def test_a_sheet_is_cut_and_a_head_is_taken(visitor: Visitor) -> None:
@@ -327,7 +240,7 @@ def test_a_sheet_is_cut_and_a_head_is_taken(visitor: Visitor) -> None:
     for i, name in enumerate(names):
         y, x = 1 + 18 * (i // 2), 1 + 18 * (i % 2)
         sheet[..., y : y + 16, x : x + 16] = sprites.load(name)
-    visitor.read("sheet.png", _png(sheet))
+    visitor.read("sheet.png", png(sheet))
     settled = visitor.page.get_attribute("#board [data-ready]", "data-settled")
     visitor.page.select_option(".take select", "sheet")
     visitor.page.wait_for_selector(f"#board [data-ready]:not([data-settled='{settled}'])")
@@ -352,7 +265,7 @@ def test_three_visitors_at_once(server: Any, browser: Any) -> None:
         one.page.click("#find")
     answers = []
     for one in visitors:
-        one.page.wait_for_selector(_DONE)
+        one.page.wait_for_selector(DONE)
         answers.append(one.answer())
         assert len(one.page.query_selector_all(".gallery li")) == 1
     for one, name, answer in zip(visitors, names, answers, strict=True):
