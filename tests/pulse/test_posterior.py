@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,10 @@ from scipy import stats
 from torch import Tensor
 
 import pulse
+from pulse import posterior
 from pulse.langevin import Chains, langevin
+from pulse.latents import latent_space
+from pulse.walk import Course
 
 
 def rngs(count: int, seed: int = 0) -> list[torch.Generator]:
@@ -143,3 +147,24 @@ def test_a_generator_without_a_mapping_network_has_no_posterior(stand_in):
     G.mapping.num_layers = 0
     with pytest.raises(ValueError, match="no mapping network"):
         pulse.search(G, torch.zeros(1, 3, 4, 4), draw="posterior")
+
+
+def test_the_error_of_low_resolutions_is_added_to_the_variance(stand_in):
+    G, chains, eps, away = stand_in(), 8, 1e-3, 0.1
+    options = pulse.SearchOptions(draw="posterior", samples=chains, steps=1, eps=eps, temperature=2.0)
+    operator = pulse.operators.Downsampler((32, 32), (4, 4))
+    space = latent_space(G, "z")
+
+    def low(ws: Tensor, noise: list[Tensor]) -> Tensor:
+        return operator.A((G.synthesis(ws, noise=noise) / 2 + 0.5).clamp(0, 1)) + away
+
+    target = torch.full((chains, 3, 4, 4), 0.5)
+    noise = [torch.zeros(chains, 1, 4, 4), torch.zeros(chains, 1, 8, 8)]
+    start = draw(chains, 1, 16)
+    course = Course(G, target, start, noise, space, operator, [], options, at_once=3)
+    first = next(posterior.walk(course, rngs(chains), SimpleNamespace(low=low)))
+    predicted = first.downsampled + away - target
+    expected = predicted.square().sum((1, 2, 3)) / (2 * (2 * eps + away**2)) + start.square().sum((1, 2)) / 2
+    torch.testing.assert_close(first.loss, expected)
+    # What is told of the pictures is true of them.
+    torch.testing.assert_close(first.l2, (first.downsampled - target).square().mean((1, 2, 3)))
