@@ -45,7 +45,10 @@ BENCHMARKS = (
         "benchmarks.coherence",
         ("--only", "blinking", "--finish", "network", "--steps", "10", "-o", f"{OUT}/coherence.png"),
     ),
-    Benchmark("benchmarks.search", ("--count", "2", "--steps", "15", "--batch", "2")),
+    Benchmark("benchmarks.search", ("--count", "2", "--steps", "15")),
+    Benchmark(
+        "benchmarks.search_costs", ("--count", "2", "--batch", "1", "2", "--resolutions", "128", "--repeats", "1")
+    ),
     Benchmark(
         "benchmarks.super_resolution",
         (

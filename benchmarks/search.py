@@ -9,9 +9,10 @@ clock; with one thread both are the same on a quiet machine. The loss is PULSE's
 would be returned: 100 max(eps, L2) + 0.05 GEOCROSS of the styles (Menon et al., CVPR 2020, section 3).
 
 `--generator` is a name, a path, or one of these, of full width (Karras et al. 2019 and 2020) and with random weights,
-whose last layer is scaled so that its images span about [-1, 1]: stylegan1-256, stylegan1-1024, stylegan2-256,
-stylegan2-1024. Random weights say what a step costs. They say little about how many steps a search takes, because
-what such a network draws at its low resolutions tells little about the whole.
+whose last layer is scaled so that its images span about [-1, 1]: stylegan1 or stylegan2, and 128, 256, 512 or 1024 px,
+as stylegan1-1024. Random weights say what a step costs. They say little about how many steps a search takes, because
+what such a network draws at its low resolutions tells little about the whole. `benchmarks.search_costs` says where the
+time goes.
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ from stylegan.common.files import whole_file, write_bytes
 from stylegan.gaussian_fit import fit_gaussian
 from stylegan.networks import stylegan1, stylegan2
 
-RANDOM = {
-    f"{kind}-{resolution}": (kind, resolution) for kind in ("stylegan1", "stylegan2") for resolution in (256, 1024)
-}
+KINDS, RESOLUTIONS = ("stylegan1", "stylegan2"), (128, 256, 512, 1024)
+RANDOM = {f"{kind}-{resolution}": (kind, resolution) for kind in KINDS for resolution in RESOLUTIONS}
 
 
 @dataclass
@@ -214,22 +214,6 @@ def _median(values: list[Any]) -> float | None:
     return None if middle == float("inf") else middle
 
 
-def print_batches(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, method: str) -> None:
-    """Prints what targets cost one by one and in one call."""
-    chosen = pulse.SearchOptions(**{**asdict(options), "method": method})
-    seconds = []
-    for size in (1, len(targets)):
-        begun, clock = time.process_time(), time.perf_counter()
-        for part in targets.split(size):
-            pulse.search(G, part, chosen, finish="network")
-        seconds.append((time.process_time() - begun, time.perf_counter() - clock))
-    (alone, alone_clock), (together, together_clock) = seconds
-    print(
-        f"{method}: {len(targets)} targets one by one take {alone:.2f} s of CPU ({alone_clock:.2f} s by the clock), "
-        f"in one call {together:.2f} s ({together_clock:.2f} s): {together / alone:.2f} of it"
-    )
-
-
 def peak_of(method: str, arguments: argparse.Namespace) -> int:
     """Bytes that a process of its own takes at its largest for a search of a few steps.
 
@@ -288,7 +272,6 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["pulse", "fast"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=0, help="also search so many targets in one call and one by one")
     parser.add_argument("--memory", action="store_true", help="also measure the memory, in further processes")
     parser.add_argument("--json", type=Path, help="write all that was measured")
     parser.add_argument("--plot", type=Path, help="draw the loss over time")
@@ -309,9 +292,6 @@ def main() -> None:
         for method, walked in found.items():
             walked.peak = peak_of(method, arguments)
     print_table(found, arguments.methods)
-    if arguments.batch:
-        for method in arguments.methods:
-            print_batches(G, targets_for(G, arguments.batch, arguments.size), options, method)
     if arguments.json:
         told = {"environment": describe(), "generator": G.name, "size": arguments.size, "steps": arguments.steps}
         told["methods"] = {name: asdict(walked) for name, walked in found.items()}

@@ -38,6 +38,8 @@ _LEAST_LEVEL = 16
 _FOREIGN_LEVEL = 32
 # Low resolutions that predict less than this part of the variance are no help.
 _LEAST_EXPLAINED = 0.5
+# The least channels at which bfloat16 is worth while.
+_WIDE = 256
 # Bump when what is kept changes its meaning.
 _VERSION = "1"
 
@@ -51,12 +53,14 @@ class Prepared:
         whitening: the coordinates of the walk.
         low: predicts small pictures from the low resolutions; None where the generator or the search has no use for it.
         gain: moves a drawn start towards its target; None where it is not known.
+        half: whether gradients of the whole network are computed in bfloat16; looks never are, and measure what is off.
     """
 
     space: Space
     whitening: Whitening
     low: LowResolution | None
     gain: Gain | None
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def prepare(G: Any, space: Space, operator: Any, labels: Tensor | None, own_loss
     if not _draws(G):
         # PULSE's synthesis network alone: all that is known is that its points are unit normal.
         same = torch.eye(space.dim, device=device_of(G))
-        return Prepared(space, Whitening(same.new_zeros(space.dim), same, same), None, None)
+        return Prepared(space, Whitening(same.new_zeros(space.dim), same, same), None, None, _half(G, own_losses))
     weights = _weights(G, level)
     look = looks_at(operator, level, int(G.img_resolution))
     # A foreign operator may change between two searches.
@@ -110,7 +114,7 @@ def prepare(G: Any, space: Space, operator: Any, labels: Tensor | None, own_loss
     if study.to_rgb is not None and study.to_rgb.explained >= _LEAST_EXPLAINED and not own_losses:
         low = LowResolution(G.synthesis, level, study.to_rgb, look)
     space = replace(space, natural=int(G.z_dim), device=device_of(G))
-    return Prepared(space, whitening, low, gain)
+    return Prepared(space, whitening, low, gain, _half(G, own_losses))
 
 
 def _level(G: Any, operator: Any) -> int:
@@ -120,6 +124,20 @@ def _level(G: Any, operator: Any) -> int:
     while level < wanted:
         level *= 2
     return min(level, int(G.img_resolution))
+
+
+def _half(G: Any, own_losses: bool) -> bool:
+    """Whether bfloat16 is faster: where the processor has it, and convolutions are wide.
+
+    A step of a StyleGAN1 with 512 channels takes less than half of the time, one of a StyleGAN2 seven tenths. With 128
+    channels minimal filtering in float32 is faster.
+    """
+    if device_of(G).type != "cpu" or own_losses:
+        return False
+    # Newer torch has both.
+    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    channels = [x.shape[0] for x in G.state_dict().values() if x.ndim == 4]
+    return any(has is not None and has() for has in asked) and max(channels, default=0) >= _WIDE
 
 
 def _draws(G: Any) -> bool:

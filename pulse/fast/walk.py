@@ -5,12 +5,12 @@ two looks, a round of gradient steps moves the point on the low resolutions alon
 get wrong was measured at the last look and is added to what they say, so that both agree there (output space mapping:
 J. Bandler et al., Space mapping: the state of the art, IEEE Trans. MTT 52(1), 2004). A row ends at its first look
 within eps. A row that the low resolutions bring no further lets its styles move further apart; if that does not help
-either, it goes on with gradients of the whole network, until these bring it no further.
+either, its rounds go on with the whole network, until these bring it no further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,16 +21,19 @@ from pulse.fast.prepare import Prepared
 from pulse.fast.rows import Rows
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
 
-# Gradient steps between two looks, at most: a row that seems to have arrived waits for the look.
-_ROUND = 10
+# Gradient steps between two looks, at most, on the low resolutions and on the whole network: a row that seems to have
+# arrived waits for the look.
+_ROUND, _ROUND_ON_WHOLE = 10, 5
 # The low resolutions aim at this part of eps, so that the next look lies within it.
 _AIM = 0.8
+# Rows of one step on the low resolutions: more take as long for each, and more memory.
+_LARGEST_ROUND = 32
 # How far the styles of one image move apart, relative to how far they move together: at first, and where that does not
 # suffice. Of 100 held-out portraits, 5 need more than the first.
 _APART, _FURTHER = 0.05, 0.2
 # Looks help that bring the error below this part of what it was. After so many that did not, a row goes on in the next
 # way, and ends in the last.
-_HELPED, _PATIENCE, _PATIENCE_ON_WHOLE = 0.95, 2, 10
+_HELPED, _PATIENCE, _PATIENCE_ON_WHOLE = 0.95, 2, 2
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,25 @@ class _Way:
         noise = [maps[i] if i in maps else x[rows] for i, x in enumerate(self.course.noise)]
         return latents, space.to_ws(latents), noise
 
+    def low(self, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Small pictures from the low resolutions, twice: the losses of `loss_str` do not read the images."""
+        assert self.prepared.low is not None
+        small = self.prepared.low(ws, noise)
+        return small, small
+
+    def whole(self, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Images of the whole network, and what the operator makes of them."""
+        half = self.prepared.half
+        # With its cache, autocast would keep a second copy of the weights until the end of the block.
+        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
+            drawn = self.course.G.synthesis(ws, noise=noise)
+        images = clamp_straight_through((drawn.float() + 1) / 2)
+        return images, self.course.operator.A(images)
+
 
 @dataclass
 class _Look:
-    """Whole pictures of M rows, as `Point` has them, with the maps that move, and gradients (M, D) of the loss."""
+    """Whole pictures of M rows, as `Point` has them, with the noise maps that move."""
 
     images: Tensor
     small: Tensor
@@ -80,11 +98,10 @@ class _Look:
     loss: Tensor
     latents: Tensor
     maps: list[Tensor]
-    gradient: Tensor
 
     def put(self, rows: Tensor, new: _Look) -> None:
         """Puts a look at some rows in their places."""
-        for name in ("images", "small", "error", "loss", "latents", "gradient"):
+        for name in ("images", "small", "error", "loss", "latents"):
             getattr(self, name)[rows] = getattr(new, name)
         for old, part in zip(self.maps, new.maps, strict=True):
             old[rows] = part
@@ -111,14 +128,11 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     best = state.flat.clone()
     looks = _empty(way, state)
     for step in range(options.steps + 1):
-        for graded in (False, True):
-            for rows in _numbers(active & (on_whole == graded)).split(at_once):
-                # Nothing splits into one empty part.
-                if len(rows):
-                    looks.put(rows, _look(way, rows, state, graded))
+        for rows in _numbers(active).split(at_once):
+            looks.put(rows, _look(way, rows, state))
         active = active & looks.loss.isfinite() & looks.error.isfinite()
         yield _point(way, step, active, looks)
-        active = active & looks.gradient.isfinite().all(1) & (looks.error > options.eps)
+        active = active & (looks.error > options.eps)
         helped = looks.error < _HELPED * mark
         mark, idle = torch.where(helped, looks.error, mark), torch.where(helped, 0, idle + 1)
         active = active & ~(on_whole & (idle >= _PATIENCE_ON_WHOLE))
@@ -128,19 +142,17 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         lower = active & (looks.error < least)
         least, best = torch.where(lower, looks.error, least), where(lower, state.flat, best)
         tired = active & ~on_whole & (idle >= _PATIENCE)
-        state.flat = where(tired, best, state.flat)
         idle = torch.where(tired, 0, idle)
         if (tired & ~further).any():
             state.rates[_numbers(tired & ~further), state.columns(1)] = _FURTHER
-        rows = _numbers(active & on_whole)
-        if len(rows):
-            state.step(rows, looks.gradient[rows])
-        # Back at its best place, a row that is tired is looked at again, for the gradient or for what is off there.
-        on_whole = on_whole | (tired & further)
-        further = further | tired
-        rows = _numbers(active & ~on_whole)
-        if len(rows):
-            active[_round(way, state, looks, rows)] = False
+        # A row that is tired goes back to its best place, and is looked at there again before it goes on.
+        state.flat = where(tired, best, state.flat)
+        on_whole, further = on_whole | (tired & further), further | tired
+        moving = active & ~tired
+        for rows in _numbers(moving & ~on_whole).split(_LARGEST_ROUND):
+            active[_round(way, state, looks, rows, way.low, _ROUND)] = False
+        for rows in _numbers(moving & on_whole).split(at_once):
+            active[_round(way, state, looks, rows, way.whole, _ROUND_ON_WHOLE)] = False
 
 
 def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:
@@ -179,44 +191,48 @@ def _empty(way: _Way, state: Rows) -> _Look:
     images = target.new_zeros(len(target), int(G.img_channels), *[int(G.img_resolution)] * 2)
     loss = target.new_full((len(target),), torch.inf)
     maps = [way.course.noise[i].clone() for i in way.trained]
-    gradient = torch.zeros_like(state.flat)
-    return _Look(images, torch.zeros_like(target), loss, loss.clone(), torch.zeros_like(way.rest), maps, gradient)
+    return _Look(images, torch.zeros_like(target), loss, loss.clone(), torch.zeros_like(way.rest), maps)
 
 
-def _look(way: _Way, rows: Tensor, state: Rows, graded: bool) -> _Look:
-    """Draws whole pictures of rows; with gradients where wanted, else they are 0."""
+@torch.no_grad()
+def _look(way: _Way, rows: Tensor, state: Rows) -> _Look:
+    """Draws whole pictures of rows, in float32."""
     course = way.course
     target = course.target[rows]
-    leaf = state.flat[rows].requires_grad_(graded)
-    with torch.set_grad_enabled(graded):
-        latents, ws, noise = way.at(rows, state.parts(leaf))
-        images = clamp_straight_through((course.G.synthesis(ws, noise=noise).float() + 1) / 2)
-        error, small = measure(course.operator, images, target)
-        loss = course.loss_to(target, course.options.eps)(images, small, latents, ws)
-    gradient = torch.autograd.grad(loss.sum(), leaf)[0] if graded else torch.zeros_like(leaf)
-    maps = [noise[i].detach() for i in way.trained]
-    return _Look(images.detach(), small.detach(), error.detach(), loss.detach(), latents.detach(), maps, gradient)
+    latents, ws, noise = way.at(rows, state.parts(state.flat[rows]))
+    images = ((course.G.synthesis(ws, noise=noise).float() + 1) / 2).clamp(0, 1)
+    error, small = measure(course.operator, images, target)
+    loss = course.loss_to(target, course.options.eps)(images, small, latents, ws)
+    return _Look(images, small, error, loss, latents, [noise[i] for i in way.trained])
 
 
-def _round(way: _Way, state: Rows, looks: _Look, rows: Tensor) -> Tensor:
-    """Moves rows, by their numbers, on the low resolutions alone; returns the numbers of those not finite any more."""
-    low, course = way.prepared.low, way.course
-    assert low is not None
+def _round(
+    way: _Way,
+    state: Rows,
+    looks: _Look,
+    rows: Tensor,
+    draw: Callable[[Tensor, list[Tensor]], tuple[Tensor, Tensor]],
+    steps: int,
+) -> Tensor:
+    """Moves rows, by their numbers, between two looks; returns the numbers of those that are not finite any more.
+
+    `draw` gives images for the losses, and small pictures, from styles and noise maps.
+    """
+    course = way.course
     aim = _AIM * course.options.eps
-    lost = []
+    lost = [rows[:0]]
     off: Tensor | None = None
-    for _ in range(_ROUND):
+    for _ in range(steps if len(rows) else 0):
         target = course.target[rows]
         leaf = state.flat[rows].requires_grad_()
         latents, ws, noise = way.at(rows, state.parts(leaf))
-        small = low(ws, noise)
+        images, small = draw(ws, noise)
         if off is None:
             off = looks.small[rows] - small.detach()
         away = losses.l2(small.detach() + off, target) > aim
         if not away.any():
             break
-        # The losses of `loss_str` do not read the images.
-        value = course.loss_to(target, aim)(small, small + off, latents, ws)
+        value = course.loss_to(target, aim)(images, small + off, latents, ws)
         (gradient,) = torch.autograd.grad(value.sum(), leaf)
         finite = gradient.isfinite().all(1)
         lost.append(rows[~finite])
@@ -224,7 +240,7 @@ def _round(way: _Way, state: Rows, looks: _Look, rows: Tensor) -> Tensor:
         if not len(rows):
             break
         state.step(rows, gradient)
-    return torch.cat(lost) if lost else rows[:0]
+    return torch.cat(lost)
 
 
 def _point(way: _Way, step: int, active: Tensor, looks: _Look) -> Point:

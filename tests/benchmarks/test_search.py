@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ if importlib.util.find_spec("dlib") is None:
     pytest.skip("benchmarks.search needs dlib", allow_module_level=True)
 
 from benchmarks.search import Walked, _median, _sampled, pulses_loss, walk
+from benchmarks.search_costs import PHASES, Clock, costs
 from stylegan.networks.stylegan2 import Generator
 
 
@@ -41,3 +43,36 @@ def test_passes_and_the_last_loss_are_those_of_the_search():
     expected = float(pulses_loss(result.l2, result.ws, options.eps))
     assert found.curve[0][-1][1] == pytest.approx(expected, rel=1e-5)
     assert (found.near[0] is None) == (not result.reached.item())
+
+
+def test_an_inner_phase_does_not_count_for_the_outer_one():
+    clock = Clock()
+
+    def busy(seconds):
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
+    inner = clock.timed(lambda: busy(0.05), "looks")
+
+    def outer():
+        busy(0.02)
+        inner()
+
+    clock.timed(outer, lambda: "begin")()
+    assert clock.seconds["looks"] == pytest.approx(0.05, abs=0.02)
+    assert clock.seconds["begin"] == pytest.approx(0.02, abs=0.02)
+    assert clock.calls["looks"] == clock.calls["begin"] == 1
+
+
+def test_the_phases_of_a_search_make_up_its_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULSE_CACHE", str(tmp_path))
+    torch.manual_seed(0)
+    G = Generator(8, 0, 16, 32, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 4}).eval()
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    targets = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    row = costs(G, targets, pulse.SearchOptions(steps=12, seed=0), "fast", 2)
+    assert sum(row["phases"].values()) == pytest.approx(row["seconds"])
+    assert all(row["phases"][phase] > 0 for phase in PHASES if phase not in ("low steps", "full steps"))
+    assert row["phases"]["low steps"] + row["phases"]["full steps"] > 0
+    assert 1 < row["whole pictures"] <= 13

@@ -227,6 +227,36 @@ def test_a_generator_without_low_resolutions_or_with_own_losses_is_searched_whol
     assert (dark.images.mean((1, 2, 3)) < ended.images.mean((1, 2, 3))).all()
 
 
+def test_gradients_in_half_precision_lead_to_pictures_in_float32(monkeypatch):
+    torch.manual_seed(0)
+    G = StyleGAN1(8, 16, 32, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 8}).eval()
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    monkeypatch.setattr(prepare, "_half", lambda G, own_losses: True)
+    monkeypatch.setattr(prepare, "_LEAST_EXPLAINED", 2)
+    drawn = []
+    G.synthesis.register_forward_hook(lambda module, given, images: drawn.append((images.requires_grad, images.dtype)))
+    target = targets_of(G, 1, 16)
+    begun = pulse.search(G, target, method="fast", seed=1, steps=0)
+    drawn.clear()
+    ended = pulse.search(G, target, method="fast", seed=1, steps=4)
+    assert set(drawn) == {(False, torch.float32), (True, torch.bfloat16)}
+    assert ended.l2 < begun.l2
+    with torch.no_grad():
+        again = ((G.synthesis(ended.ws, noise=ended.noise) + 1) / 2).clamp(0, 1)
+    torch.testing.assert_close(again, ended.images, atol=1e-5, rtol=1e-5)
+
+
+def test_half_precision_is_for_wide_networks_on_processors_that_have_it(monkeypatch):
+    wide = StyleGAN1(8, 16, 8, synthesis_kwargs={"channel_base": 8192, "channel_max": 512})
+    narrow = StyleGAN1(8, 16, 8, synthesis_kwargs={"channel_max": 32})
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+        assert prepare._half(wide, False) == has
+        assert not prepare._half(wide, True)
+        assert not prepare._half(narrow, False)
+
+
 def test_a_row_that_is_not_finite_does_not_stop_the_others(stand_in):
     G = stand_in()
     target = torch.full((2, 3, 8, 8), 0.5)
