@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from few_colours import write_few_colours
 from torch import Tensor
 
 import pulse
 from pulse.app import sprites
-from pulse.pictures import read_picture, software, write_picture
+from pulse.pictures import read_picture
 from stylegan import portraits
 from stylegan.common.grid import grid
 from stylegan.common.pixels import to_pil
@@ -48,11 +48,8 @@ def _sized(images: Tensor, side: int) -> Tensor:
 
 
 def _write(name: str, images: Tensor, columns: int, folder: Path) -> None:
-    """A grid as a PNG of 192 colours, which no eye tells from all of them at this size."""
-    picture = to_pil(grid(images.clamp(0, 1), columns, gap=4, background=1))
-    picture = picture.quantize(192, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
-    write_picture(folder / name, picture, {"Software": software(), "synthetic": "true"})
-    print(f"{folder / name}: {picture.width} x {picture.height}, {(folder / name).stat().st_size // 1000} kB")
+    """Writes a grid."""
+    write_few_colours(folder / name, to_pil(grid(images.clamp(0, 1), columns, gap=4, background=1)))
 
 
 def people(folder: Path) -> None:
