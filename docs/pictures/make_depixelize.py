@@ -32,9 +32,15 @@ _SEED = 1
 _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("pixel art", ("mushroom", "pumpkin", "penguin", "owl", "lion", "snowman", "slime", "moon")),
     ("emoji", ("cowboy", "disguise", "clown", "santa", "redhead", "police", "monkey", "frog")),
-    ("textures; a JPEG of an enlarged sprite; sprites cut from a sheet", ()),
-    ("frames of an animation", ()),
-    ("failures", ()),
+    (
+        "emoji of things, textures, a JPEG of an enlarged sprite, sprites of a sheet",
+        ("clock", "car", "checker", "tartan", "jpeg", "sheet-1", "sheet-2", "sheet-3"),
+    ),
+    ("frames of an animation", tuple(f"crown-{i + 1}" for i in range(8))),
+    (
+        "failures: nothing to hold on to, seen from the side, a wrong hat, no face found in it",
+        ("brick", "wood", "snail", "astronaut", "pizza", "letter", "noise", "house"),
+    ),
 )
 _EMOJI = {
     "cowboy": "\U0001f920",
@@ -45,10 +51,7 @@ _EMOJI = {
     "police": "\U0001f46e",
     "monkey": "\U0001f435",
     "frog": "\U0001f438",
-    "panda": "\U0001f43c",
-    "vampire": "\U0001f9db",
     "astronaut": "\U0001f468\u200d\U0001f680",
-    "pig": "\U0001f437",
     "pizza": "\U0001f355",
     "car": "\U0001f697",
     "clock": "\u23f0",
@@ -326,6 +329,17 @@ def gallery(found: dict[str, tuple[Image.Image, Image.Image]]) -> Image.Image:
     return made
 
 
+def with_few_colours(picture: Image.Image) -> Image.Image:
+    """The picture with 192 colours in each of its rows, which makes its file smaller."""
+    made = picture.copy()
+    height = (picture.height - 2 * _MARGIN) // len(_ROWS)
+    for number in range(len(_ROWS)):
+        box = (0, _MARGIN + number * height, picture.width, _MARGIN + (number + 1) * height)
+        few = picture.crop(box).quantize(192, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+        made.paste(few.convert("RGB"), box)
+    return made
+
+
 def main() -> None:
     """Draws the picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -337,9 +351,7 @@ def main() -> None:
     write_inputs(inputs)
     answer(inputs, answers, arguments.jobs)
     picture = gallery(pairs(inputs, answers))
-    # No eye tells 192 colours from all of them at this size.
-    few = picture.quantize(192, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
-    write_picture(arguments.out, few.convert("RGB"), {"Software": software(), "synthetic": "true"})
+    write_picture(arguments.out, with_few_colours(picture), {"Software": software(), "synthetic": "true"})
     print(f"{arguments.out}: {picture.width} x {picture.height}, {arguments.out.stat().st_size // 1000} kB")
 
 
