@@ -153,11 +153,18 @@ class _Told:
         self.errors: list[Tensor] = []
         self.steps = 0
         self.reached_at = torch.full((len(target),), -1)
+        # The points that were drawn last, and their pictures.
+        self.v = torch.full((len(target), 1), torch.nan)
+        self.images = torch.zeros(len(target), 3, _PREVIEW, _PREVIEW)
 
     def follow(self, step: int, steps: int, v: Tensor, error: Tensor) -> object:
         """One step of `pulse.fit_portrait.fit`."""
         self.steps = steps
-        images = portraits.render(to_unit(v), _PREVIEW)
+        # Many steps leave the best point where it is.
+        moved = (v != self.v).any(1)
+        images = self.images.clone()
+        images[moved] = portraits.render(to_unit(v[moved]), _PREVIEW)
+        self.v, self.images = v, images
         return self.tell(step, steps, images, downsample(images, size=self.target.shape[-1]), v, error)
 
     def tell(self, step: int, steps: int, images: Tensor, small: Tensor, v: Tensor, error: Tensor) -> object:

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -79,6 +80,42 @@ def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], proc
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class Helpers:
+    """Processes that stay, each with one thread, and do their share of short calls.
+
+    Threads of one process wait for each other's Python; these do not. They end with this process, however it ends. If
+    one is lost, this process does everything itself from then on.
+
+    Args:
+        count: how many. A program that asks for one must start behind `if __name__ == "__main__"`.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
+        self._lost = False
+
+    def map(self, function: Callable[[_Job], _Result], jobs: Sequence[_Job]) -> list[_Result]:
+        """`[function(job) for job in jobs]`, the last of them in this process and the others in the helpers.
+
+        Args:
+            function: importable by name.
+            jobs: its arguments; they and the results must be picklable.
+        """
+        theirs = 0 if self._lost else len(jobs) - -(-len(jobs) // (self.count + 1))
+        try:
+            asked = [_submit(self._pool, function, job) for job in jobs[:theirs]]
+            mine = [function(job) for job in jobs[theirs:]]
+            return [*(one.result() for one in asked), *mine]
+        except BrokenProcessPool:
+            self._lost = True
+            return [function(job) for job in jobs]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 class LostError(RuntimeError):

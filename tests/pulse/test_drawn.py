@@ -11,6 +11,7 @@ import pulse
 from pulse import fit_portrait
 from pulse.batch.here import Order, search_pictures
 from pulse.batch.plan import TargetOptions, plan
+from pulse.drawn import _Told
 from pulse.fit_portrait import switches
 from pulse.fit_portrait.problem import Problem
 from pulse.options import DrawnOptions
@@ -173,6 +174,26 @@ def test_a_callback_sees_every_step_and_may_end_the_fit(target: torch.Tensor) ->
     assert not short.interrupted
     assert short.history["l2"].isnan().tolist() == [[False, False, True, True, False]] * 2
     assert (short.l2 >= whole.l2).all()
+
+
+def test_a_callback_sees_what_has_moved_drawn_anew(target: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[pulse.SearchState] = []
+    told = _Told(target, 2e-3, lambda step, state: seen.append(state))
+    render, count = portraits.render, []
+
+    def counted(u: torch.Tensor, *how: Any) -> torch.Tensor:
+        count.append(len(u))
+        return render(u, *how)
+
+    monkeypatch.setattr(portraits, "render", counted)
+    v, error = torch.zeros(2, 64), torch.ones(2)
+    moved = v.clone()
+    moved[1, 0] = 1
+    for step, points in enumerate((v, moved, moved)):
+        told.follow(step, 3, points, error)
+    assert count == [2, 1, 0]
+    for state, points in zip(seen, (v, moved, moved), strict=True):
+        torch.testing.assert_close(state.images, render(fit_portrait.to_unit(points), 64))
 
 
 def test_ctrl_c_ends_a_fit_with_the_best_so_far(target: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ from fastapi import FastAPI
 
 from pulse.app.web.page import Page, build
 from pulse.app.web.work import warm_up
+from pulse.fit_portrait.drawing import use_helpers
+from stylegan.common.processes import Helpers, cores
 
 # All that the page needs. Gradio offers more (files of the cache, uploads, a proxy, recordings); nothing else passes.
 _READ = re.compile(
@@ -31,6 +33,8 @@ _READ = re.compile(
     r"|/gradio_api/(queue/data|heartbeat/\w+|startup-events)"
 )
 _WRITTEN = re.compile(r"/gradio_api/(queue/join|run/predict|cancel|reset)/?")
+# Processes that draw beside this one; more would have nothing to do.
+_HELPERS = 3
 _HEADERS = {
     # Gradio makes functions of text.
     "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' "
@@ -166,6 +170,7 @@ class Server:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
+        self._helpers: Helpers | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True, name="pulse app")
 
     @property
@@ -174,6 +179,10 @@ class Server:
 
     def start(self) -> None:
         """Loads what the first visitor needs, and answers from now on."""
+        more = min(cores() - 1, _HELPERS)
+        if more > 0:
+            self._helpers = Helpers(more)
+            use_helpers(self._helpers)
         warm_up()
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
@@ -188,7 +197,12 @@ class Server:
         """Ends all jobs and the server."""
         self.page.pool.close()
         self._server.should_exit = True
-        self._thread.join(5)
+        if self._thread.ident is not None:
+            self._thread.join(5)
+        if self._helpers is not None:
+            use_helpers(None)
+            self._helpers.close()
+            self._helpers = None
         self.socket.close()
 
     def _serve(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stylegan.common.processes import as_done, in_processes
+from stylegan.common.processes import Helpers, as_done, in_processes
 
 ROOT = Path(__file__).parents[3]
 _PROGRAM = """
@@ -93,3 +93,24 @@ def test_ctrl_c_while_processes_begin_leaves_no_traceback(tmp_path: Path) -> Non
         assert process.stdout.read() == "told\n"
         assert process.stderr.read() == ""
         assert process.wait(timeout=10) == 0
+
+
+def _whose(job: int) -> tuple[int, int]:
+    return job, os.getpid()
+
+
+def test_helpers_do_their_share_and_may_be_lost() -> None:
+    helpers = Helpers(1)
+    try:
+        done = helpers.map(_whose, range(5))
+        assert [job for job, _ in done] == list(range(5))
+        (helper,) = {pid for _, pid in done[:2]}
+        assert helper != os.getpid()
+        assert {pid for _, pid in done[2:]} == {os.getpid()}
+        assert helpers.map(_whose, [7]) == [(7, os.getpid())]
+        os.kill(helper, getattr(signal, "SIGKILL", signal.SIGTERM))
+        for _ in range(2):
+            assert helpers.map(_whose, range(4)) == [(job, os.getpid()) for job in range(4)]
+    finally:
+        helpers.close()
+    assert multiprocessing.active_children() == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pulse.app.web.limits import Limits
+from pulse.fit_portrait.drawing import use_helpers
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -24,6 +25,13 @@ def server() -> Iterator[Any]:
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    """The server's processes draw for the tests of the page only: others replace parts of what draws."""
+    yield
+    use_helpers(None)
 
 
 @pytest.fixture(scope="module")
