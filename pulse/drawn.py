@@ -201,8 +201,8 @@ def prior_of(fidelity: float) -> float:
 
 
 def paint_of(fidelity: float) -> tuple[float, float]:
-    """Which share of an error paint leaves, and how much of it at most: all at fidelity 0, a third and 1e-2 at 0.7."""
-    return 10 ** (-0.7 * float(fidelity)), 10 ** (-1.3 - float(fidelity))
+    """Which share of an error paint leaves, and how much of it at most: all at fidelity 0, 45 % and 1.4e-2 at 0.7."""
+    return 10 ** (-0.5 * float(fidelity)), 10 ** (-1.3 - 0.8 * float(fidelity))
 
 
 def _target(picture: Any, size: int, framing: str, background: Any, grid: str | int, notes: list[str] | None) -> Tensor:

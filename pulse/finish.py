@@ -66,6 +66,7 @@ def least_squares(
     *,
     prior: float | Tensor = 0.0,
     centre: Tensor | None = None,
+    stiff: Tensor | None = None,
     free: Tensor | None = None,
     jacobian: Tensor | None = None,
     renew: int = 1,
@@ -79,8 +80,9 @@ def least_squares(
 ) -> Solution:
     """Moves points until a function of them is near its targets (Levenberg-Marquardt, many problems at once).
 
-    Minimises, for each row, mean((function(x) - target)^2) + prior * mean((x - centre)^2). The Jacobian is taken by
-    one-sided differences towards 0, so that a point at the edge of the likely range is not evaluated outside of it.
+    Minimises, for each row, mean((function(x) - target)^2) + mean((prior + stiff) * (x - centre)^2). The
+    Jacobian is taken by one-sided differences towards 0, so that a point at the edge of the likely range is not
+    evaluated outside of it.
 
     Args:
         function: (M, K) -> (M, P), each row on its own; it need not be differentiable.
@@ -89,6 +91,7 @@ def least_squares(
         prior: weight of the prior, a number or (B,); x counts as standard normal, so this is the maximum a posteriori
             point for noise of variance `prior` * P / K.
         centre: (B, K), the prior's mean; 0 by default.
+        stiff: (K,), by how much more each coordinate weighs in the prior; 0 by default.
         free: (B, K) or (K,) bool, the coordinates that may move; all by default.
         jacobian: (B, P, K), where the first step takes it from, so that it is not evaluated; a `Solution` has one. A
             row of NaN is evaluated all the same.
@@ -118,7 +121,9 @@ def least_squares(
     if x.ndim != 2 or target.ndim != 2 or len(x) != len(target):
         raise ValueError(f"The points are {tuple(x.shape)}, the targets {tuple(target.shape)}; give (B, K) and (B, P).")
     centre = torch.zeros_like(x) if centre is None else centre
-    problem = _Problem(function, target, torch.as_tensor(prior, dtype=x.dtype).expand(len(x)), centre, spherical)
+    stiff = torch.zeros_like(x[0]) if stiff is None else stiff
+    weight = torch.as_tensor(prior, dtype=x.dtype).expand(len(x))
+    problem = _Problem(function, target, weight, centre, stiff, spherical)
     free = torch.ones_like(x, dtype=torch.bool) if free is None else free.expand_as(x).clone()
     seen = free.clone()
     shape = (len(x), target.shape[1], x.shape[1])
@@ -163,12 +168,19 @@ class _Problem:
     """The function with its targets, and how often it was evaluated."""
 
     def __init__(
-        self, function: Callable[[Tensor], Tensor], target: Tensor, prior: Tensor, centre: Tensor, spherical: bool
+        self,
+        function: Callable[[Tensor], Tensor],
+        target: Tensor,
+        prior: Tensor,
+        centre: Tensor,
+        stiff: Tensor,
+        spherical: bool,
     ) -> None:
         self.function = function
         self.target = target
         self.centre = centre
         self.prior = torch.zeros_like(prior) if spherical else prior
+        self.stiff = torch.zeros_like(stiff) if spherical else stiff
         self.spherical = spherical
         self.evaluations = 0
 
@@ -178,9 +190,13 @@ class _Problem:
 
     def solution(self, x: Tensor, value: Tensor, steps: Tensor, jacobian: Tensor) -> Solution:
         error = (value - self.target).square().mean(1)
-        return Solution(
-            x, value, error, error + self.prior * (x - self.centre).square().mean(1), steps, self.evaluations, jacobian
-        )
+        cost = error + self.penalty(x - self.centre, self.prior)
+        return Solution(x, value, error, cost, steps, self.evaluations, jacobian)
+
+    def penalty(self, away: Tensor, prior: Tensor) -> Tensor:
+        """The prior's term of points that are `away` (..., K) from the centre."""
+        square = away.square()
+        return prior * square.mean(-1) + (self.stiff * square).mean(-1)
 
     def moved(self, x: Tensor, move: Tensor) -> Tensor:
         return sphere.exp(x, move) if self.spherical else x + move
@@ -207,8 +223,8 @@ class _Problem:
     ) -> Tensor:
         """(B, D, K): the steps of the damped normal equations for each of D dampings, `away` (B, K) from the centre."""
         p, k = jacobian.shape[1:]
-        weight = (self.prior[rows] / k)[:, None]
-        normal = jacobian.transpose(1, 2) @ jacobian / p + torch.diag_embed(weight.expand(-1, k))
+        weight = (self.prior[rows] / k)[:, None] + self.stiff / k
+        normal = jacobian.transpose(1, 2) @ jacobian / p + torch.diag_embed(weight)
         gradient = (jacobian.transpose(1, 2) @ (value - self.target[rows])[:, :, None])[:, :, 0] / p + weight * away
         scale = normal.diagonal(dim1=1, dim2=2).mean(1).clamp(min=torch.finfo(away.dtype).tiny)
         damped = normal[:, None] + torch.diag_embed((damping * scale[:, None])[:, :, None].expand(-1, -1, k))
@@ -222,8 +238,8 @@ class _Problem:
         x = self.moved(best.x[rows, None].expand(b, d, k), moves)
         values = self.evaluate(x.reshape(b * d, k)).view(b, d, -1)
         error = (values - self.target[rows, None]).square().mean(2)
-        away = (x - self.centre[rows, None]).square().mean(2)
-        cost = (error + self.prior[rows, None] * away).nan_to_num(torch.inf, torch.inf)
+        cost = error + self.penalty(x - self.centre[rows, None], self.prior[rows, None])
+        cost = cost.nan_to_num(torch.inf, torch.inf)
         least, which = cost.min(1)
         helped = least < best.cost[rows]
         taken, one = rows[helped], which[helped]

@@ -300,8 +300,9 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
     error = off.square().mean(2)
     strange = (error.amin(1) > _STRANGE) & (problem.k == ALL)
     soft = Problem(problem.target, problem.kind, problem.prior, soft=True)
-    softly = (soft.filtered(off.flatten(0, 1)).square().mean(1) * weight_of(soft, v.flatten(0, 1))).view(error.shape)
-    cost = torch.where(strange[:, None], softly, error)
+    each = v.flatten(0, 1)
+    softly = soft.filtered(off.flatten(0, 1)).square().mean(1) * weight_of(soft, each) + soft.strangeness(each)
+    cost = torch.where(strange[:, None], softly.view(error.shape), error)
     if problem.k == ALL and starts > 1:
         # One start of either kind: what is made of parts is nearer at first, what was read often ends nearer.
         ranked = cost.clone()

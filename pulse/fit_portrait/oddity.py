@@ -13,17 +13,26 @@ from pulse.fit_portrait.problem import ALL, CHARACTER, NAMES, Problem, to_unit
 from stylegan import portraits
 from stylegan.portraits.prototypes import PALE_HEARTS, red
 
-# The factor of the costs of hoods, which frame a second face.
-_HOOD = 1.3
+# Factors of the costs: hoods frame a second face, visors and scarves hide one, and light from nowhere makes one flat.
+_ODD = {
+    ("headgear", "hood"): 1.3,
+    ("headgear", "visored helmet"): 1.2,
+    ("eyewear", "visor"): 1.2,
+    ("eyewear", "scarf"): 1.2,
+    ("light_style", "flat"): 1.03,
+    ("light_style", "even"): 1.03,
+}
 
 
 def oddity(v: Tensor) -> Tensor:
     """(M,), 1 for the plainest faces and more for others, of points v (M, 128)."""
     u = to_unit(v)
-    hood = _chosen(u, "headgear", "hood")
+    out = torch.ones(len(u))
+    for (row, name), factor in _ODD.items():
+        out = torch.where(_chosen(u, row, name), out * factor, out)
     hearts = _chosen(u, "eye_style", "hearts")
     iris = u[:, [NAMES.index(f"iris_{channel}") for channel in ("red", "green", "blue")]]
-    out = torch.where(hood, _HOOD, 1.0) * torch.where(hearts & ~red(iris), PALE_HEARTS, 1.0)
+    out = out * torch.where(hearts & ~red(iris), PALE_HEARTS, 1.0)
     return torch.where(u[:, CHARACTER] > 0.5, out, 1.0)
 
 

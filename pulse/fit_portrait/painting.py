@@ -1,7 +1,7 @@
 """Paint: what a portrait's shapes and single colours cannot meet, soft fields of colour on its materials can.
 
 With the portrait held, its small picture is linear in the fields of `stylegan.portraits.tint`. They are random
-functions with a Gaussian prior, smooth over a pixel or two of 16, and small on skin, least around eyes and mouth. Their
+functions with a Gaussian prior, smooth over a pixel or two of 16, and small on skin, least around its features. Their
 most probable values for a target are found in closed form (Gaussian process regression: C. Rasmussen and C. Williams,
 2006, equation 2.25). How much noise the target is taken to have decides how far paint goes: as much as leaves the error
 that is asked for (the discrepancy principle of V. Morozov, 1966).
@@ -31,7 +31,7 @@ from stylegan.portraits.tint import TINTED, Tint
 _CELLS, _SMALL, _SIDE = 16, 16, 64
 # Deviation of each field in sRGB, and over how many cells it is smooth.
 _PRIOR = {
-    "skin": (0.30, 1.7),
+    "skin": (0.25, 3.0),
     "hair": (0.5, 1.3),
     "cloth": (1.0, 1.2),
     "hat": (0.6, 1.3),
@@ -39,8 +39,11 @@ _PRIOR = {
     "trim": (0.6, 1.3),
     "ground": (1.0, 1.3),
 }
-# By how much paint on skin is less around eyes and mouth, and how many cells around them.
-_SPARED, _AROUND = 0.8, 1.3
+# On skin a finer field is added. Both are so much less around brows, eyes, nose and mouth, as many cells around.
+_FINE, _SPARED, _AROUND = (0.35, 1.5), (0.5, 0.95), 1.8
+# Paint on skin blurs a face. It is weakened to the first of these shares that comes as close as this many times what is
+# asked for.
+_SHARES, _CLOSE = (0.2, 0.35, 0.6, 1.0), 1.2
 # Variances of the noise that a target may be taken to have. With less than the least, paint would show its cells.
 _NOISES = torch.logspace(0.5, -1.8, 60)
 # Of `eps`, what paint aims at: answers are compared as they are drawn, a little different at every side.
@@ -127,11 +130,17 @@ def _paint(
         return best
     size = round(len(goal) ** 0.5)
     spread = _design(materials(u, _SIDE)[0], size)
-    # Covariances of each field with the small picture, and of the small picture with itself.
-    with_picture = spread @ _covariance(u)
-    values, vectors = torch.linalg.eigh((with_picture @ spread.transpose(1, 2)).sum(0))
-    values = values.clamp(min=0)
-    shrunk = _NOISES[:, None] / (values + _NOISES[:, None])
+    whole = spread @ _covariance(u)
+    skin = torch.tensor([name == "skin" for name in TINTED])[:, None, None]
+    # What is painted on what was painted before is small anyway.
+    for share in _SHARES if held is None else _SHARES[-1:]:
+        # Covariances of each field with the small picture, and of the small picture with itself.
+        with_picture = torch.where(skin, share**2 * whole, whole)
+        values, vectors = torch.linalg.eigh((with_picture @ spread.transpose(1, 2)).sum(0))
+        values = values.clamp(min=0)
+        shrunk = _NOISES[:, None] / (values + _NOISES[:, None])
+        if float((shrunk[-1, :, None] * (vectors.T @ (kept - before))).square().mean()) <= _CLOSE * asked:
+            break
     # What black and white cut off is asked for once more.
     cut, left = torch.zeros_like(before), asked
     for _ in range(_CORRECTIONS):
@@ -175,13 +184,14 @@ def _covariance(u: Tensor) -> Tensor:
     at = torch.arange(_CELLS).float()
     y, x = torch.meshgrid(at, at, indexing="ij")
     cells = torch.stack([x.flatten(), y.flatten()], 1)
-    # Landmarks 36 to 67 of 68 are eyes and mouth.
-    away = (cells[:, None] - feature_pixels(u, _CELLS)[0, 19:]).square().sum(2).amin(1)
-    spared = 1 - _SPARED * torch.exp(away / -(_AROUND**2))
-    out = []
-    for name in TINTED:
-        deviation, length = _PRIOR[name]
+    away = (cells[:, None] - feature_pixels(u, _CELLS)[0]).square().sum(2).amin(1)
+    near = torch.exp(away / -(_AROUND**2))
+
+    def field(deviation: float, length: float, spared: float = 0.0) -> Tensor:
         line = torch.exp((at[:, None] - at).square() / (-2 * length**2))
-        scale = deviation * (spared if name == "skin" else torch.ones_like(spared))
-        out.append(scale[:, None] * torch.kron(line, line) * scale)
-    return torch.stack(out)
+        scale = deviation * (1 - spared * near)
+        return scale[:, None] * torch.kron(line, line) * scale
+
+    out = {name: field(*_PRIOR[name]) for name in TINTED}
+    out["skin"] = field(*_PRIOR["skin"], _SPARED[0]) + field(*_FINE, _SPARED[1])
+    return torch.stack(list(out.values()))

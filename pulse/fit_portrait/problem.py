@@ -27,6 +27,15 @@ _HELD = 512
 _LITTLE, _ENOUGH = 1e-5, 2e-5
 # By how much what is even over the picture counts less in soft problems, and over how many pixels of 16 it is even.
 _MENDED, _EVEN = 6.0, 2.5
+# What shapes a face, and how much more it weighs in the prior of soft problems: there paint does what staring eyes, a
+# mouth from ear to ear and a brim on the brows would do.
+_FACE = {
+    **dict.fromkeys(("eye_large", "hat_shape"), 0.06),
+    **dict.fromkeys(("eye_open", "eye_spacing", "mouth_width", "mouth_open", "lip_colour", "nose_size"), 0.03),
+    **dict.fromkeys(("brow_size", "outline", "yaw", "pitch", "roll"), 0.03),
+}
+# The middle of their prior where that is not 0: rims leave a forehead.
+_MIDDLES = {"hat_shape": 0.8}
 # Switches of people: name, a value for off, the bound, and a value for on.
 SWITCHES = {"glasses": (0.4, 0.78, 0.9), "hat": (0.4, 0.88, 0.95)}
 
@@ -64,6 +73,8 @@ class Problem:
         self.evaluations = 0
         kinds = [row.kind for row in portraits.TABLE]
         people = [name not in SWITCHES for name in portraits.COORDINATES]
+        plain = torch.zeros(self.k)
+        self.stiff, self.middle = _human() if soft and self.k == ALL else (plain, plain)
         self.continuous = torch.tensor((people + [k == "continuous" for k in kinds])[: self.k])
 
     def of(self, rows: Tensor) -> Problem:
@@ -88,6 +99,14 @@ class Problem:
             images = drawn(to_unit(part.clamp(-MOST, MOST)), side or self.side)
             small.append(downsample(images, size=self.size).flatten(1))
         return self.filtered(torch.cat(small))
+
+    def penalty(self, v: Tensor) -> Tensor:
+        """The prior's term (M,) of the costs of points v (M, K)."""
+        return self.prior * (v - self.middle).square().mean(1) + self.strangeness(v)
+
+    def strangeness(self, v: Tensor) -> Tensor:
+        """(M,), how far the faces of points v (M, K) are from those that people have; 0 unless the problem is soft."""
+        return (self.stiff * (v - self.middle).square()).mean(1)
 
     def correct(self, v: Tensor) -> None:
         """Takes from the targets by how much the points v (N, K) differ when they are drawn large.
@@ -117,7 +136,8 @@ class Problem:
             v,
             self.flat[rows],
             prior=self.prior,
-            centre=centre,
+            centre=self.middle.expand_as(v) if centre is None else centre,
+            stiff=self.stiff,
             free=free,
             jacobian=jacobian,
             renew=renew,
@@ -126,6 +146,17 @@ class Problem:
             enough=enough,
             callback=callback,
         )
+
+
+@cache
+def _human() -> tuple[Tensor, Tensor]:
+    """By how much more coordinates (128,) weigh in the prior of soft problems, and the middle (128,) of that prior."""
+    stiff, middle = torch.zeros(ALL), torch.zeros(ALL)
+    for name, weight in _FACE.items():
+        stiff[NAMES.index(name)] = weight
+    for name, value in _MIDDLES.items():
+        middle[NAMES.index(name)] = value
+    return stiff, middle
 
 
 def _filtered(values: Tensor, size: int, power: float) -> Tensor:

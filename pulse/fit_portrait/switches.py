@@ -89,6 +89,13 @@ _LEAPS: tuple[dict[str, float], ...] = (
     {"headgear_size": 0.05},
     {"headgear_size": 0.95},
 )
+# Hair in place of what covers it, in the colour at the top of the picture.
+_HAIR: tuple[dict[str, float], ...] = (
+    {"hair_length": 0.1},
+    {"hair_length": 0.3, "hair_fringe": 0.95},
+    {"hair_length": 0.8},
+)
+_HEADGEAR = next(row for row in portraits.TABLE if row.name == "headgear")
 # Leaps from where a coordinate is, in deviations.
 _STRIDES = {"camera_zoom": 0.7, "camera_lift": 0.7, "yaw": 0.7}
 
@@ -108,13 +115,14 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
         moved = []
         for (i, (points, shares)), seen in zip(trials.items(), values, strict=True):
             steps, left = foretold(problem, best.jacobian[i], seen, i)
+            left = left + problem.strangeness(points + steps)
             few = (left / shares).topk(min(_FORETOLD, len(left)), largest=False).indices
             moved.append(((points[few] + steps[few]).clamp(-MOST, MOST), shares[few]))
         values = problem.draw(torch.cat([points for points, _ in moved])).split([len(points) for points, _ in moved])
         helped: list[int] = []
         others: list[tuple[int, Tensor, Tensor]] = []
         for i, (points, shares), seen in zip(active, moved, values, strict=True):
-            found = (seen - problem.flat[i]).square().mean(1) + problem.prior * points.square().mean(1)
+            found = (seen - problem.flat[i]).square().mean(1) + problem.penalty(points)
             order = (found / shares).argsort()
             one = int(order[0])
             if found[one] < shares[one] * cost[i]:
@@ -169,7 +177,7 @@ def simplified(problem: Problem, best: Solution) -> Solution:
         return best
     values = problem.draw(points)
     error = (values - problem.flat).square().mean(1)
-    return replace(best, x=points, value=values, error=error, cost=error + problem.prior * points.square().mean(1))
+    return replace(best, x=points, value=values, error=error, cost=error + problem.penalty(points))
 
 
 def _plainer(x: Tensor) -> Tensor:
@@ -198,6 +206,7 @@ def foretold(problem: Problem, jacobian: Tensor, values: Tensor, i: int) -> tupl
     error = (values - problem.flat[i]).square().mean(1).min()
     damping = (_DAMPING[0] + _DAMPING[2] * error).clamp(max=_DAMPING[1])
     normal += (problem.prior / problem.k + damping * normal.diagonal().mean() + 1e-9) * torch.eye(len(normal))
+    normal += (problem.stiff / problem.k).diag()
     steps = -torch.linalg.solve(normal, jacobian.T @ (values - problem.flat[i]).T / p).T.clamp(-1, 1)
     return steps, (values + steps @ jacobian.T - problem.flat[i]).square().mean(1)
 
@@ -234,6 +243,7 @@ def _turn_all(u: Tensor, target: Tensor, turned: Callable[..., None]) -> None:
     """Calls `turned` with all other values of the switches and choices of a character, and with all leaps."""
     hat, trim, whisker = (_own(name, colour_of(target, name)) for name in ("hat", "trim", "whisker"))
     iris = _own("iris", odd_colour(target))
+    hair = _own("hair", colour_of(target, "hair"))
     for row in portraits.TABLE[1:]:
         if row.kind == "continuous":
             continue
@@ -250,6 +260,8 @@ def _turn_all(u: Tensor, target: Tensor, turned: Callable[..., None]) -> None:
             turned(share, **{row.name: row.value(name)}, **more)
     for leap in _LEAPS:
         turned(**leap, **(whisker if max(leap.get("beard", 0), leap.get("moustache", 0)) > 0.5 else {}))
+    for leap in _HAIR:
+        turned(headgear=_HEADGEAR.value("none"), bald=0.35, **leap, **hair)
     turned(eye_large=0.95, **iris)
     turned(**trim)
     for name, stride in _STRIDES.items():

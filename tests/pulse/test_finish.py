@@ -32,6 +32,20 @@ def test_it_finds_what_scipy_finds_for_each_of_many_problems() -> None:
     torch.testing.assert_close(found.error, (found.value - target).square().mean(1))
 
 
+def test_a_coordinate_may_weigh_more_in_the_prior() -> None:
+    matrix = torch.tensor([[1.0, 2.0, 0.5], [0.0, 1.0, -1.0]], dtype=torch.float64)
+    target = torch.tensor([[3.0, 1.0, -2.0]], dtype=torch.float64)
+    stiff, centre = torch.tensor([0.0, 4.0]).double(), torch.tensor([[0.0, 1.0]]).double()
+    found = least_squares(
+        lambda x: x @ matrix, torch.zeros(1, 2).double(), target, prior=0.3, centre=centre, stiff=stiff, steps=30
+    )
+    weight = torch.diag(0.15 + stiff / 2)
+    expected = torch.linalg.solve(matrix @ matrix.T / 3 + weight, matrix @ target[0] / 3 + weight @ centre[0])
+    torch.testing.assert_close(found.x[0], expected)
+    away = (found.x[0] - centre[0]).square()
+    torch.testing.assert_close(found.cost[0], found.error[0] + 0.3 * away.mean() + (stiff * away).mean())
+
+
 def test_the_prior_gives_ridge_regression() -> None:
     matrix = torch.tensor([[1.0, 2.0, 0.5], [0.0, 1.0, -1.0]], dtype=torch.float64)
     target = torch.tensor([[3.0, 1.0, -2.0]], dtype=torch.float64)

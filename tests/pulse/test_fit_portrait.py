@@ -9,8 +9,10 @@ import pulse
 from pulse import fit_portrait
 from pulse.finish import Solution
 from pulse.fit_portrait import drawn, fit, to_normal, to_unit
-from pulse.fit_portrait.problem import Problem
+from pulse.fit_portrait.problem import NAMES, Problem
+from pulse.fit_portrait.switches import alternatives
 from stylegan import portraits
+from stylegan.portraits.prototypes import point
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +135,31 @@ def test_a_soft_problem_counts_even_differences_less_and_tells_errors_as_they_ar
         zero = torch.zeros(1)
         found = Solution(zero, soft.filtered(values), zero, zero, zero.long(), 0, zero)
         torch.testing.assert_close(soft.errors(found), torch.tensor([0.01]), atol=1e-5, rtol=1e-3)
+
+
+def test_faces_of_soft_problems_stay_those_of_people() -> None:
+    staring = to_normal(point({"eye_large": 0.95, "headgear": "cap", "hat_shape": 0.05})[None])
+    human = to_normal(point({"eye_large": 0.5, "headgear": "cap", "hat_shape": 0.75})[None])
+    noise = 0.1 * torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    target = (pulse.downsample(portraits.render(to_unit(staring), 32), size=8) + noise).clamp(0, 1)
+    plain, soft = Problem(target, "any", 1e-5), Problem(target, "any", 1e-5, soft=True)
+    assert not plain.strangeness(staring).any()
+    assert not Problem(target, "people", 1e-5, soft=True).strangeness(staring[:, :64]).any()
+    assert float(soft.strangeness(staring)) > 10 * float(soft.strangeness(human))
+    assert float(soft.penalty(staring)) > float(plain.penalty(staring))
+    found = soft.polish(staring, torch.zeros(1, dtype=torch.long), 1)
+    assert float(found.x[0, NAMES.index("eye_large")]) < float(staring[0, NAMES.index("eye_large")]) - 0.2
+    torch.testing.assert_close(found.cost, found.error + soft.penalty(found.x))
+
+
+def test_what_covers_hair_is_tried_without_in_the_target_s_colour() -> None:
+    target = torch.zeros(3, 16, 16)
+    target[0, 1:4, 4:12] = 0.8
+    points, _ = alternatives(to_normal(point({"headgear": "pointed hat", "character": 0.7})[None])[0], target)
+    u = to_unit(points)
+    bare = u[:, NAMES.index("headgear")] < 0.3
+    red = (u[:, NAMES.index("hair_red")] - 0.8).abs() < 0.01
+    assert int((bare & red & (u[:, NAMES.index("bald")] < 0.7)).sum()) >= 3
 
 
 def test_only_targets_that_no_portrait_shows_are_fitted_softly(monkeypatch: pytest.MonkeyPatch) -> None:

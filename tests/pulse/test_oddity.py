@@ -21,11 +21,13 @@ def _normal(**change: float | str) -> torch.Tensor:
 
 
 def test_what_hides_a_face_is_odd_and_people_are_not() -> None:
-    plain = float(oddity(_normal()))
+    plain = float(oddity(_normal(light_style="studio")))
     assert plain == 1
-    assert float(oddity(_normal(headgear="hood"))) > 1.05
-    assert float(oddity(_normal(headgear="cap", eye_style="hollow"))) == 1
-    red, dark = (float(oddity(_normal(eye_style="hearts", **colour))) for colour in (_RED, _DARK))
+    assert 1 < float(oddity(_normal(light_style="flat"))) < 1.05
+    for hides in ({"headgear": "hood"}, {"headgear": "visored helmet"}, {"eyewear": "visor"}, {"eyewear": "scarf"}):
+        assert float(oddity(_normal(light_style="studio", **hides))) > 1.1
+    assert float(oddity(_normal(headgear="cap", eye_style="hollow", light_style="studio"))) == 1
+    red, dark = (float(oddity(_normal(eye_style="hearts", light_style="studio", **colour))) for colour in (_RED, _DARK))
     assert dark > 1.3 * red
     assert red == 1
     people = portraits.sample(20, torch.Generator().manual_seed(0), "people")
