@@ -21,9 +21,8 @@ from pulse.fast.prepare import Prepared
 from pulse.fast.rows import Rows
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
 
-# Gradient steps between two looks, at most, on the low resolutions and on the whole network: a row that seems to have
-# arrived waits for the look.
-_ROUND, _ROUND_ON_WHOLE = 10, 5
+# Gradient steps between two looks, at most: a row that seems to have arrived waits for the look.
+_ROUND = 10
 # The low resolutions aim at this part of eps, so that the next look lies within it.
 _AIM = 0.8
 # Rows of one step on the low resolutions: more take as long for each, and more memory.
@@ -33,7 +32,7 @@ _LARGEST_ROUND = 32
 _APART, _FURTHER = 0.05, 0.2
 # Looks help that bring the error below this part of what it was. After so many that did not, a row goes on in the next
 # way, and ends in the last.
-_HELPED, _PATIENCE, _PATIENCE_ON_WHOLE = 0.95, 2, 2
+_HELPED, _PATIENCE = 0.95, 2
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         active = active & (looks.error > options.eps)
         helped = looks.error < _HELPED * mark
         mark, idle = torch.where(helped, looks.error, mark), torch.where(helped, 0, idle + 1)
-        active = active & ~(on_whole & (idle >= _PATIENCE_ON_WHOLE))
+        active = active & ~(on_whole & (idle >= _PATIENCE))
         if step == options.steps or not active.any():
             return
 
@@ -150,9 +149,9 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         on_whole, further = on_whole | (tired & further), further | tired
         moving = active & ~tired
         for rows in _numbers(moving & ~on_whole).split(_LARGEST_ROUND):
-            active[_round(way, state, looks, rows, way.low, _ROUND)] = False
+            active[_round(way, state, looks, rows, way.low)] = False
         for rows in _numbers(moving & on_whole).split(at_once):
-            active[_round(way, state, looks, rows, way.whole, _ROUND_ON_WHOLE)] = False
+            active[_round(way, state, looks, rows, way.whole)] = False
 
 
 def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:
@@ -212,7 +211,6 @@ def _round(
     looks: _Look,
     rows: Tensor,
     draw: Callable[[Tensor, list[Tensor]], tuple[Tensor, Tensor]],
-    steps: int,
 ) -> Tensor:
     """Moves rows, by their numbers, between two looks; returns the numbers of those that are not finite any more.
 
@@ -222,7 +220,7 @@ def _round(
     aim = _AIM * course.options.eps
     lost = [rows[:0]]
     off: Tensor | None = None
-    for _ in range(steps if len(rows) else 0):
+    for _ in range(_ROUND if len(rows) else 0):
         target = course.target[rows]
         leaf = state.flat[rows].requires_grad_()
         latents, ws, noise = way.at(rows, state.parts(leaf))

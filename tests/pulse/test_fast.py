@@ -181,10 +181,10 @@ def test_a_search_ends_where_it_gets_no_nearer_and_a_batch_as_each_alone():
     together = pulse.search(G, target, options, seed=4)
     looks = together.history["l2"].isfinite().sum(1)
     assert not together.reached[2]
-    assert 12 < looks[2] < 100
+    assert 6 < looks[2] < 100
     for row in range(2):
         alone = pulse.search(G, target[row : row + 1], options, seed=4 + row)
-        # Nine looks on, rounding has grown; a row that waited for the others would be elsewhere by then.
+        # After nine looks rounding has grown; a row that moved with the others would be elsewhere by then.
         both = [history[0][:9] for history in (together.history["l2"][row : row + 1], alone.history["l2"])]
         shared = min(len(x) for x in both)
         torch.testing.assert_close(both[0][:shared], both[1][:shared], atol=1e-4, rtol=0.02, equal_nan=True)
