@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
@@ -128,6 +128,10 @@ def _searched(questions: Tensor, task: Task, method: str) -> Tensor:
     return _search(questions, task, method).images
 
 
+def _closer(questions: Tensor, task: Task) -> Tensor:
+    return _search(questions, replace(task, eps=task.eps / 10), "bounded").images
+
+
 def _search(questions: Tensor, task: Task, method: str, **more: Any) -> pulse.Result:
     side = int(task.generator.img_resolution)
     operator = task.operator(questions.shape[-1], side)
@@ -240,6 +244,15 @@ METHODS = {
             ("search",),
             partial(_searched, method="bounded"),
             "Our search with default options (the method `bounded`).",
+            at_once=4,
+            random=True,
+            weights=_of_generator,
+        ),
+        Method(
+            "closer",
+            ("search, closer",),
+            _closer,
+            "The same search with a tenth of eps: it does not stop while skin is still drawn towards the middle tones.",
             at_once=4,
             random=True,
             weights=_of_generator,

@@ -91,6 +91,21 @@ def test_of_eight_starts_the_best_and_the_mean_are_answers(monkeypatch: pytest.M
     torch.testing.assert_close(mean[1].float() / 255, every[EIGHT:].mean(0), atol=2e-3, rtol=0)
 
 
+def test_the_closer_search_has_a_tenth_of_eps(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def search(generator, questions, options, **more):
+        asked.append(options)
+        return SimpleNamespace(images=torch.zeros(2, 3, 32, 32))
+
+    monkeypatch.setattr(pulse, "search", search)
+    for key in ("search", "closer"):
+        METHODS[key](_random(2, 3, 8, 8), _task())
+    plain, closer = asked
+    assert closer.eps == pytest.approx(plain.eps / 10)
+    assert closer.method == plain.method == "bounded"
+
+
 def test_pictures_that_are_the_same_get_different_samples_of_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
