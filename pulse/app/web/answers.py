@@ -30,7 +30,7 @@ from stylegan.portraits.units import UNITS
 # Sides of pictures that are kept, in pixels.
 _THUMBNAIL, _KEPT = 96, 64
 # Of a map of where faces disagree.
-_MAP = 256
+_MAP = 400
 # About what an answer takes beside its files.
 _BESIDE = 50_000
 

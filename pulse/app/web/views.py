@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import io
 import itertools
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from pulse.app import sprites
-from pulse.app.web.answers import Answer, attributes, pixels_url, url_of
+from pulse.app.web.answers import Answer, attributes, pixels_url, url_of, webp
 from pulse.app.web.asked import SLIDERS, Asked
 from pulse.app.web.films import film_kinds
 from pulse.app.web.jobs import Job, Progress
@@ -126,4 +129,6 @@ def gallery(answers: list[Answer], shown: int | None) -> dict[str, Any]:
         for answer in answers
     ]
     unsure = next((answer.unsure for answer in answers if answer.number == shown), None)
-    return {"faces": faces, "shown": shown, "map": None if unsure is None else url_of(unsure, "image/png")}
+    # Lighter than the file that is saved, since it travels with every change.
+    seen = None if unsure is None else url_of(webp(Image.open(io.BytesIO(unsure)).convert("RGB")), "image/webp")
+    return {"faces": faces, "shown": shown, "map": seen}
