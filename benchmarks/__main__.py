@@ -3,8 +3,9 @@
     python -m benchmarks
 
 Each runs in a process of its own, and what it draws goes to a temporary folder. A benchmark that fails does not stop
-the others; it is named at the end, and the exit code is then 1. `benchmarks.curve`, `benchmarks.emoji_epoch` and
-`benchmarks.emoji_atlas` are not among them: they need the folder of a run, of emoji, or of an atlas.
+the others; it is named at the end, and the exit code is then 1. `benchmarks.curve`, `benchmarks.emoji_epoch`,
+`benchmarks.emoji_atlas` and `benchmarks.page` are not among them: they need the folder of a run, of emoji, or of an
+atlas, or a browser.
 """
 
 import argparse

@@ -21,7 +21,6 @@ from pulse.operators import downsample
 from pulse.options import SMALLEST, STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
 from pulse.state import Callback, state_of_drawn
-from stylegan import portraits
 from stylegan.portraits.tint import Tint
 
 # The largest side of a target, in pixels.
@@ -163,7 +162,7 @@ class _Told:
         # Many steps leave the best point where it is.
         moved = (v != self.v).any(1)
         images = self.images.clone()
-        images[moved] = portraits.render(to_unit(v[moved]), _PREVIEW)
+        images[moved] = drawn(to_unit(v[moved]), _PREVIEW)
         self.v, self.images = v, images
         return self.tell(step, steps, images, downsample(images, size=self.target.shape[-1]), v, error)
 

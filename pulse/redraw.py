@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pulse.fit_portrait import NAMES, PEOPLE, to_normal, to_unit
+from pulse.fit_portrait import NAMES, PEOPLE, drawn, to_normal, to_unit
 from pulse.fit_portrait.problem import SWITCHES
 from pulse.operators import downsample
 from pulse.pictures import Colour, parse_colour
@@ -53,7 +53,7 @@ def redraw(facts: Mapping[str, Any], resolution: int, attributes: Mapping[str, A
     v = to_normal(u) if asked else facts["latents"][0]
     paint = None if facts["paint"] is None else _without(facts["paint"], tuple(asked))
     tint = None if paint is None else Tint(paint, to_unit(facts["painted_at"]))
-    images = portraits.render(to_unit(v), resolution, tint)
+    images = drawn(to_unit(v), resolution, tint)
     target = facts["target"]
     small = downsample(images, size=(target.shape[2], target.shape[3]))
     error = (small - target).square().mean((1, 2, 3))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pulse.films.options import MorphOptions, merge
 from pulse.films.path import Path
-from pulse.fit_portrait import ALL, MOST, to_normal, to_unit
+from pulse.fit_portrait import ALL, MOST, drawn, to_normal, to_unit
 from pulse.generators import device_of, load_generator
 from pulse.latents import latent_space
 from pulse.result import Result
@@ -214,7 +214,7 @@ def _portrait_drawer(resolution: int) -> Draw:
         images = []
         for i, one in enumerate(v):
             tint = Tint(paint[0][i : i + 1], to_unit(paint[1][i])) if paint else None
-            images.append(portraits.render(to_unit(one.clamp(-MOST, MOST)), resolution, tint))
+            images.append(drawn(to_unit(one.clamp(-MOST, MOST)), resolution, tint))
         return torch.cat(images)
 
     return draw

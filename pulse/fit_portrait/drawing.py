@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -15,39 +17,43 @@ from stylegan.portraits.tint import Tint
 
 # Pixels that a thread draws at a time, in at least one portrait: with fewer, calls cost more than arithmetic.
 _PIXELS = 2**15
-# From this side on, torch's own threads draw a portrait faster than one.
-_LARGE = 256
 # torch's number of threads is one of the whole process: who changes it has to be alone.
 _alone = Lock()
 # Processes that a server has draw beside it.
 _helpers: Helpers | None = None
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """While the block runs, torch computes with one thread, and nobody else draws."""
+    with _alone, with_threads(1):
+        yield
+
+
 def drawn(u: Tensor, resolution: int, tint: Tint | None = None) -> Tensor:
     """Portraits u (N, K) as (N, 3, resolution, resolution) in [0, 1], drawn by as many threads as torch has.
 
-    Threads share out the portraits, because operations on small pictures are not worth sharing: with torch's own
-    threads they take a third more CPU time. How portraits are shared out does not depend on the number of threads, so
-    that neither do small pictures, to the last bit. A single large one is drawn by torch's own threads. Where there are
-    processes for it (`use_helpers`), they take the place of threads.
+    Threads share out the portraits, because the operations of one are not worth sharing: where idle threads sleep
+    (`OMP_WAIT_POLICY=passive`, which `import pulse` sets), two of torch's own threads take one and a half to two times
+    as long as one, at 64 px as at 1024. How portraits are shared out does not depend on the number of threads, so that
+    neither do pictures, to the last bit. Where there are processes for it (`use_helpers`), they take the place of
+    threads.
     """
     each = max(1, _PIXELS // resolution**2)
     parts = u.split(each)
     tints = [None if tint is None else tint[i : i + each] for i in range(0, max(1, len(u)), each)]
     sizes = [resolution] * len(parts)
+    # Read by who is alone: others make it 1 for a while.
     with _alone:
-        if _helpers is not None and len(parts) > 1:
-            with with_threads(1):
+        threads = min(torch.get_num_threads(), len(parts))
+        with with_threads(1):
+            if _helpers is not None and len(parts) > 1:
                 jobs = [_packed(*one) for one in zip(parts, sizes, tints, strict=True)]
                 return torch.cat([torch.from_numpy(one) for one in _helpers.map(_rendered, jobs)])
-        threads = torch.get_num_threads()
-        if threads == 1 or (resolution >= _LARGE and len(parts) == 1):
-            return torch.cat([portraits.render(*one) for one in zip(parts, sizes, tints, strict=True)])
-        try:
+            if threads <= 1:
+                return torch.cat([portraits.render(*one) for one in zip(parts, sizes, tints, strict=True)])
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 return torch.cat(list(pool.map(portraits.render, parts, sizes, tints)))
-        finally:
-            torch.set_num_threads(threads)
 
 
 def use_helpers(helpers: Helpers | None) -> None:

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pulse.fit_portrait.drawing import drawn, one_thread
 from pulse.fit_portrait.problem import to_unit
 from pulse.operators import downsample
-from stylegan import portraits
 from stylegan.portraits.landmarks import feature_pixels
 from stylegan.portraits.render import materials
 from stylegan.portraits.tint import TINTED, Tint
@@ -111,7 +111,7 @@ def _repainted(u: Tensor, goal: Tensor, size: int, asked: float, last: Last) -> 
 
 def _small(u: Tensor, size: int, tint: Tint | None) -> Tensor:
     """Portraits, made small: (N, size * size, 3)."""
-    pictures = [portraits.render(u[i : i + 1], _SIDE, None if tint is None else tint[i : i + 1]) for i in range(len(u))]
+    pictures = [drawn(u[i : i + 1], _SIDE, None if tint is None else tint[i : i + 1]) for i in range(len(u))]
     return downsample(torch.cat(pictures), size=size).flatten(2).transpose(1, 2)
 
 
@@ -129,7 +129,9 @@ def _paint(
     if least <= _NEAR * asked:
         return best
     size = round(len(goal) ** 0.5)
-    spread = _design(materials(u, _SIDE)[0], size)
+    with one_thread():
+        shown = materials(u, _SIDE)[0]
+    spread = _design(shown, size)
     whole = spread @ _covariance(u)
     skin = torch.tensor([name == "skin" for name in TINTED])[:, None, None]
     # What is painted on what was painted before is small anyway.

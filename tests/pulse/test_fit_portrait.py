@@ -1,6 +1,7 @@
 """Fits of portraits: how they are drawn, of any size, followed and ended."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from pulse.fit_portrait import drawn, fit, to_normal, to_unit
 from pulse.fit_portrait.problem import NAMES, Problem
 from pulse.fit_portrait.switches import alternatives
 from stylegan import portraits
+from stylegan.common.processes import with_threads
 from stylegan.portraits.prototypes import point
 
 
@@ -48,6 +50,22 @@ def test_pictures_do_not_depend_on_the_number_of_threads() -> None:
         torch.set_num_threads(threads)
     assert torch.equal(alone, shared)
     assert float((alone - portraits.render(u, 32)).abs().mean()) < 1e-5
+
+
+@pytest.mark.parametrize("resolution", [32, 256])
+def test_a_portrait_is_drawn_by_one_thread(resolution: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    render = portraits.render
+
+    def watched(*given: Any) -> torch.Tensor:
+        seen.append(torch.get_num_threads())
+        return render(*given)
+
+    monkeypatch.setattr(portraits, "render", watched)
+    with with_threads(2):
+        drawn(portraits.sample(1, torch.Generator().manual_seed(1)), resolution)
+        assert torch.get_num_threads() == 2
+    assert seen == [1]
 
 
 def test_answers_do_not_depend_on_the_number_of_threads() -> None:
