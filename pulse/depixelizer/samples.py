@@ -54,7 +54,7 @@ def samples(picture: Source, count: int = 9, *, callback: Callback | None = None
         The faces, each within `eps` where the first one is, else, before paint, at most a tenth further off than it is
         where there are enough.
         The first is that of `pulse.depixelize`. Fewer than `count` where the callback or Ctrl-C ended the search.
-        `settings["samples"]` has what finds face i again: `pulse.samples(picture, count, seed=...)[i]`.
+        `settings["sampled"]` has what finds face i again: `pulse.samples(picture, count, seed=...)[i]`.
 
     Raises:
         ValueError: in one sentence, for a picture, a count or an option that cannot be used.
@@ -64,7 +64,7 @@ def samples(picture: Source, count: int = 9, *, callback: Callback | None = None
     watch = told(callback, 0, int(count > 1))
     first = depixelize(picture, callback=watch, **how)
     if first.made_by == "drawn":
-        first.settings["samples"] = {"count": count, "seed": first.seed}
+        first.settings["sampled"] = {"count": count, "seed": first.seed}
     if count == 1 or (watch is not None and watch.ended) or first.interrupted:
         return first
     watch = told(callback, 1, 0)

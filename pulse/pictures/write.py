@@ -162,7 +162,7 @@ def _one_of_several(result: "Result", i: int) -> _Several | None:
         whole = isinstance(found, dict) and all(type(found.get(number)) is int for number in (*numbers, "seed"))
         return found if whole else None
 
-    if (found := told("samples", "count")) is not None:
+    if (found := told("sampled", "count")) is not None:
         which = f"[{result.seeds[i] - found['seed']}]"
         return _Several("pulse.samples", [str(found["count"])], found["seed"], which)
     if (found := told("iterate", "stage")) is not None:

@@ -53,7 +53,7 @@ def test_the_first_sample_is_the_plain_answer_and_the_same_seed_gives_the_same_f
     alone = pulse.depixelize(person, **_QUICK)
     assert torch.equal(alone.images, three[0].images)
     assert torch.equal(pulse.samples(person, _COUNT, **_QUICK).images, three.images)
-    assert three.settings["samples"] == {"count": _COUNT, "seed": 1}
+    assert three.settings["sampled"] == {"count": _COUNT, "seed": 1}
     assert three.target.shape == (_COUNT, 3, 8, 8)
     torch.testing.assert_close(pulse.downsample(three.images, size=8), three.downsampled)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_lost_process_costs_its_own_job_alone() -> None:
     assert str(found[1]).startswith("its process was lost (signal 9), perhaps for want of memory; run the same again")
 
 
+@pytest.fixture
+def no_child_left() -> Iterator[None]:
+    """All processes that a test starts have ended with it; a server of other tests may keep its own."""
+    before = {*multiprocessing.active_children()}
+    yield
+    assert {*multiprocessing.active_children()} <= before
+
+
+@pytest.mark.usefixtures("no_child_left")
 def test_what_a_job_or_a_look_raises_ends_all() -> None:
     def check() -> None:
         looks.append(1)
@@ -66,7 +76,6 @@ def test_what_a_job_or_a_look_raises_ends_all() -> None:
         list(as_done(_weigh, 10, [0], 1))
     with pytest.raises(KeyboardInterrupt):
         list(as_done(_sleep, None, [60.0], 1, check))
-    assert multiprocessing.active_children() == []
 
 
 def _sleep(shared: None, job: float) -> None:
@@ -99,6 +108,7 @@ def _whose(job: int) -> tuple[int, int]:
     return job, os.getpid()
 
 
+@pytest.mark.usefixtures("no_child_left")
 def test_helpers_do_their_share_and_may_be_lost() -> None:
     helpers = Helpers(1)
     try:
@@ -113,4 +123,3 @@ def test_helpers_do_their_share_and_may_be_lost() -> None:
             assert helpers.map(_whose, range(4)) == [(job, os.getpid()) for job in range(4)]
     finally:
         helpers.close()
-    assert multiprocessing.active_children() == []
