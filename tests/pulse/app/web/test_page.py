@@ -6,8 +6,8 @@ import io
 import re
 import threading
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +102,20 @@ def test_drawing_with_mouse_and_keys(visitor: Visitor) -> None:
 
 
 def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
     page = visitor.page
     page.click(".examples [data-name=queen]")
     page.check("#kind input[value=people]")
     preview = page.locator(".stage[data-state=working] .answer[src]")
-    # On a busy machine a preview may pass between two looks of the browser's driver.
-    for _ in range(3):
+    page.click("#find")
+    try:
+        preview.wait_for(timeout=60_000)
+    except playwright.TimeoutError:
+        # Seen once in a whole suite, for a reason that is not known; a second miss fails.
+        state, status = page.get_attribute(".stage", "data-state"), page.inner_text(".stage .status")
+        warnings.warn(f"No preview appeared in 60 s; the stage is {state!r} and says {status!r}.", stacklevel=1)
         page.click("#find")
-        with suppress(Exception):
-            preview.wait_for(timeout=40_000)
-            break
-    else:
-        pytest.fail("No preview appeared.")
+        preview.wait_for()
     page.click("#stop")
     page.wait_for_selector(DONE)
     assert page.inner_text(".stage .status") == "Stopped; this is the best so far."
