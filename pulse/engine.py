@@ -168,6 +168,8 @@ def _search_network(
             if operator is None:
                 small = (target.shape[2], target.shape[3])
                 operator = Downsampler((int(generator.img_resolution),) * 2, small, chosen.kernel)
+            if chosen.floor is None and chosen.draw == "best":
+                chosen = replace(chosen, floor=methods.floor(chosen, foreign))
             space, prepared = methods.prepare(generator, space, operator, labels, bool(more), chosen)
             problem = _Problem(generator, target, space, operator, more, given, chosen, prepared)
             for part in _batches(problem):

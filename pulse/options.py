@@ -66,7 +66,13 @@ class SearchOptions:
     learning_rate: float = _option(0.4, "learning rate at the top of the schedule")
     lr_schedule: str = _option("linear1cycledrop", "how the learning rate changes over the steps", choices=SCHEDULES)
     opt_name: str = _option("adam", "optimiser", choices=OPTIMIZERS)
-    eps: float = _option(2e-3, "mean squared error at which a face counts as found; also the floor of L2 and L1")
+    eps: float = _option(2e-3, "mean squared error at which a face counts as found")
+    floor: float | None = _option(
+        None,
+        "mean squared error below which L2 and L1 count as this much; if not given, eps with the method pulse or an "
+        "operator of your own, else a tenth of eps",
+        pulse_flag=False,
+    )
     loss_str: str = _option("100*L2+0.05*GEOCROSS", "what is minimised: a weighted sum of L2, L1 and GEOCROSS")
     noise_type: str = _option("trainable", "the generator's noise inputs: searched, drawn or zero", choices=NOISE_TYPES)
     num_trainable_noise_layers: int = _option(
@@ -103,6 +109,8 @@ class SearchOptions:
             raise ValueError(f"The option learning_rate is {self.learning_rate!r}; give a number above 0.")
         if not (_is_finite(self.eps) and self.eps >= 0):
             raise ValueError(f"The option eps is {self.eps!r}; give a number of at least 0.")
+        if self.floor is not None and not (_is_finite(self.floor) and self.floor >= 0):
+            raise ValueError(f"The option floor is {self.floor!r}; give a number of at least 0.")
         if not (_is_finite(self.temperature) and self.temperature > 0):
             raise ValueError(f"The option temperature is {self.temperature!r}; give a number above 0.")
         parse_bad_noise_layers(self.bad_noise_layers)
@@ -144,6 +152,7 @@ class SearchOverrides(TypedDict, total=False):
     lr_schedule: str
     opt_name: str
     eps: float
+    floor: float | None
     loss_str: str
     noise_type: str
     num_trainable_noise_layers: int

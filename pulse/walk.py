@@ -84,12 +84,17 @@ class Course:
         bad = parse_bad_noise_layers(options.bad_noise_layers)
         return trainable_layers(len(self.noise), options.noise_type, options.num_trainable_noise_layers, bad)
 
+    @property
+    def floor(self) -> float:
+        """The mean squared error below which L2 and L1 ask for no more."""
+        return self.options.eps if self.options.floor is None else self.options.floor
+
     def loss_to(self, target: Tensor, floor: float) -> LossFunction:
         """What is minimised for some targets, from images, what the operator makes of them, latents and styles.
 
         Args:
             target: (m, ...), of some of the starts.
-            floor: the least error that counts, as `eps` of `pulse.losses.total_loss`.
+            floor: the least error that counts.
         """
         return total_loss(parse_loss(self.options.loss_str), self.more, target, self.options.method, floor)
 
@@ -106,7 +111,7 @@ def walk(course: Course) -> Iterator[Point]:
     """
     G, target, operator, options = course.G, course.target, course.operator, course.options
     latents, noise, space, trained = course.latents, course.noise, course.space, course.trained
-    loss = course.loss_to(target, options.eps)
+    loss = course.loss_to(target, course.floor)
     variables = [latents.requires_grad_(), *(noise[i].requires_grad_() for i in trained)]
     on_sphere = [space.spherical] + [True] * len(trained)
     optimizer = SphericalOptimizer(options.opt_name, variables, options.learning_rate, on_sphere)

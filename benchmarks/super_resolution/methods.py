@@ -18,6 +18,7 @@ import pulse
 from benchmarks.super_resolution.degradations import Degradation
 from pulse.batch.plan import renderer_digest, weights_digest
 from pulse.feedforward.weights import load_upscaler
+from pulse.methods import floor as default_floor
 from pulse.operators import Operator
 from pulse.pictures import to_pil
 from stylegan.common.pixels import to_bytes
@@ -128,14 +129,16 @@ def _searched(questions: Tensor, task: Task, method: str) -> Tensor:
     return _search(questions, task, method).images
 
 
-def _closer(questions: Tensor, task: Task) -> Tensor:
-    return _search(questions, replace(task, eps=task.eps / 10), "bounded").images
+def _to_eps(questions: Tensor, task: Task) -> Tensor:
+    return _search(questions, task, "bounded", floor=task.eps).images
 
 
-def _search(questions: Tensor, task: Task, method: str, **more: Any) -> pulse.Result:
+def _search(questions: Tensor, task: Task, method: str, floor: float | None = None, **more: Any) -> pulse.Result:
     side = int(task.generator.img_resolution)
     operator = task.operator(questions.shape[-1], side)
     options = pulse.SearchOptions(method=method, steps=task.steps, seed=task.seeds[0], eps=task.eps)
+    # The question carries no noise, so the floor is that of a search without an operator.
+    options = replace(options, floor=default_floor(options, own_operator=False) if floor is None else floor)
     return pulse.search(task.generator, questions, options, finish="network", operator=operator, **more)
 
 
@@ -249,10 +252,10 @@ METHODS = {
             weights=_of_generator,
         ),
         Method(
-            "closer",
-            ("search, closer",),
-            _closer,
-            "The same search with a tenth of eps: it does not stop while skin is still drawn towards the middle tones.",
+            "to-eps",
+            ("search to eps",),
+            _to_eps,
+            "The same search with its floor at eps, where PULSE has it: it stops on its way from a middle tone.",
             at_once=4,
             random=True,
             weights=_of_generator,

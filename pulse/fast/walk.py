@@ -23,7 +23,7 @@ from pulse.walk import Course, Point, clamp_straight_through, measure, where
 
 # Gradient steps between two looks, at most: a row that seems to have arrived waits for the look.
 _ROUND = 10
-# The low resolutions aim at this part of eps, so that the next look lies within it.
+# The low resolutions aim at this part of where a row ends, so that the next look lies within it.
 _AIM = 0.8
 # Rows of one step on the low resolutions: more take as long for each, and more memory.
 _LARGEST_ROUND = 32
@@ -52,6 +52,12 @@ class _Way:
     rest: Tensor
     radius: Tensor | None
     trained: list[int]
+
+    @property
+    def end(self) -> float:
+        """The mean squared error at which a row ends."""
+        options = self.course.options
+        return options.eps if options.stop_when_reached else min(self.course.floor, options.eps)
 
     def at(self, rows: Tensor, variables: Sequence[Tensor]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Latents, styles and noise maps of rows, from their rows of the variables.
@@ -131,10 +137,11 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
             looks.put(rows, _look(way, rows, state))
         active = active & looks.loss.isfinite() & looks.error.isfinite()
         yield _point(way, step, active, looks)
-        active = active & (looks.error > options.eps)
+        active = active & (looks.error > way.end)
         helped = looks.error < _HELPED * mark
         mark, idle = torch.where(helped, looks.error, mark), torch.where(helped, 0, idle + 1)
-        active = active & ~(on_whole & (idle >= _PATIENCE))
+        # Whoever is within eps goes on as long as steps are cheap.
+        active = active & ~((on_whole | (looks.error <= options.eps)) & (idle >= _PATIENCE))
         if step == options.steps or not active.any():
             return
 
@@ -201,7 +208,7 @@ def _look(way: _Way, rows: Tensor, state: Rows) -> _Look:
     latents, ws, noise = way.at(rows, state.parts(state.flat[rows]))
     images = ((course.G.synthesis(ws, noise=noise).float() + 1) / 2).clamp(0, 1)
     error, small = measure(course.operator, images, target)
-    loss = course.loss_to(target, course.options.eps)(images, small, latents, ws)
+    loss = course.loss_to(target, course.floor)(images, small, latents, ws)
     return _Look(images, small, error, loss, latents, [noise[i] for i in way.trained])
 
 
@@ -217,7 +224,7 @@ def _round(
     `draw` gives images for the losses, and small pictures, from styles and noise maps.
     """
     course = way.course
-    aim = _AIM * course.options.eps
+    aim = _AIM * way.end
     lost = [rows[:0]]
     off: Tensor | None = None
     for _ in range(_ROUND if len(rows) else 0):

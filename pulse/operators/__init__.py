@@ -13,7 +13,7 @@ A search finds an image x whose measurement A(x) is the target y. What A is deci
 such as the physics of DeepInverse. `A` has to be differentiable; the search itself never calls `A_adjoint`.
 
 Noise needs no operator. If y = A(x) + n, where n has the deviation sigma, then the true x has a mean squared error of
-sigma**2, and an image with a smaller error fits the noise: search with `eps=sigma**2`.
+sigma**2, and an image with a smaller error fits the noise: search with `eps=sigma**2, floor=sigma**2`.
 """
 
 from pulse.operators.base import Composition, Operator, Stack, check_adjoint

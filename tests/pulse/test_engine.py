@@ -30,7 +30,7 @@ def test_the_search_finds_what_is_there_to_be_found(stand_in):
 
 def test_what_is_returned_is_what_was_measured(stand_in):
     G, target = reachable(stand_in, 3, size=(8, 5))
-    result = search(G, target, seed=1, steps=20, starts=2)
+    result = search(G, target, seed=1, steps=20, starts=2, floor=1e-3)
     assert result.images.shape == (3, 3, 32, 32)
     assert result.downsampled.shape == target.shape
     assert result.images.min() >= 0
@@ -39,7 +39,7 @@ def test_what_is_returned_is_what_was_measured(stand_in):
     small = pulse.downsample(result.images, (8, 5))
     torch.testing.assert_close(result.downsampled, small, rtol=0, atol=1e-6)
     torch.testing.assert_close(result.l2, losses.l2(small, target))
-    loss = losses.parse_loss("100*L2+0.05*GEOCROSS")(small, target, result.latents, 2e-3)
+    loss = losses.parse_loss("100*L2+0.05*GEOCROSS")(small, target, result.latents, 1e-3)
     torch.testing.assert_close(result.loss, loss)
     again = ((G.synthesis(result.ws, noise=result.noise) + 1) / 2).clamp(0, 1)
     torch.testing.assert_close(result.images, again, rtol=0, atol=1e-5)
@@ -58,7 +58,7 @@ def test_the_best_is_returned_not_the_last(stand_in):
 
 def test_a_point_within_eps_beats_a_lower_loss_outside(stand_in):
     G, target = reachable(stand_in, 4)
-    result = search(G, target, seed=0, loss_str="10*L2+GEOCROSS", eps=0.01)
+    result = search(G, target, seed=0, loss_str="10*L2+GEOCROSS", eps=0.01, floor=0.01)
     for i in range(4):
         loss, error = result.history["loss"][i], result.history["l2"][i]
         inside = error <= 0.01
@@ -70,9 +70,20 @@ def test_a_point_within_eps_beats_a_lower_loss_outside(stand_in):
 
 def test_of_losses_that_the_floor_makes_equal_the_lower_error_wins(stand_in):
     G, target = reachable(stand_in, 2)
-    result = search(G, target, seed=0, loss_str="100*L2", eps=0.5)
+    result = search(G, target, seed=0, loss_str="100*L2", floor=0.5)
     torch.testing.assert_close(result.loss, torch.full((2,), 50.0))
     assert torch.equal(result.l2, result.history["l2"].min(1).values)
+
+
+def test_a_search_goes_on_below_eps_unless_it_is_the_published_one_or_eps_is_the_variance_of_noise(stand_in):
+    G, target = reachable(stand_in, 2)
+    found = {method: search(G, target, seed=0, method=method, loss_str="100*L2") for method in ("bounded", "pulse")}
+    assert [found[method].settings["floor"] for method in found] == [2e-4, 2e-3]
+    assert (found["pulse"].loss == 0.2).all()
+    assert (found["bounded"].loss < 0.2).all()
+    operator = pulse.Downsampler((32, 32), (8, 8))
+    assert search(G, target, seed=0, steps=1, operator=operator).settings["floor"] == 2e-3
+    assert search(G, target, seed=0, steps=1, operator=operator, floor=1e-3).settings["floor"] == 1e-3
 
 
 def test_each_image_is_found_as_it_would_be_alone(stand_in):

@@ -157,9 +157,23 @@ def test_a_search_returns_what_its_numbers_say():
     assert result.reached.tolist() == (result.l2 <= 2e-3).tolist()
     assert seen == list(range(len(seen)))
     assert len(seen) <= 7
-    # A row that has arrived is not looked at again.
+
+
+@pytest.mark.parametrize("how", [{"floor": 2e-3}, {"stop_when_reached": True}])
+def test_a_row_that_has_arrived_is_not_looked_at_again(how):
+    G = small_generator()
+    result = pulse.search(G, targets_of(G, 3, 16), method="fast", seed=1, steps=6, **how)
     looks = result.history["loss"].isfinite().sum(1)
+    assert result.reached.any()
     assert looks[result.reached].tolist() == (result.reached_at[result.reached] + 1).tolist()
+
+
+def test_a_row_within_eps_goes_on_while_low_resolutions_bring_it_nearer():
+    G = small_generator()
+    target = targets_of(G, 3, 16)
+    first, on = (pulse.search(G, target, method="fast", seed=1, steps=30, **how) for how in ({"floor": 2e-3}, {}))
+    assert on.settings["floor"] == 2e-4
+    assert (on.l2[first.reached] < first.l2[first.reached]).all()
 
 
 def test_a_row_is_searched_as_it_would_be_alone_and_seeds_differ():

@@ -76,6 +76,7 @@ def test_the_defaults_are_pulses():
         ({"learning_rate": math.nan}, "learning_rate is nan"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
         ({"eps": -1e-3}, "eps is -0.001"),
+        ({"floor": -1e-3}, "floor is -0.001"),
         ({"lr_schedule": "cosine"}, "lr_schedule is 'cosine'; choose one of fixed"),
         ({"opt_name": "lion"}, "opt_name is 'lion'; choose one of adam"),
         ({"noise_type": "pink"}, "noise_type is 'pink'; choose one of zero"),

@@ -91,7 +91,7 @@ def test_of_eight_starts_the_best_and_the_mean_are_answers(monkeypatch: pytest.M
     torch.testing.assert_close(mean[1].float() / 255, every[EIGHT:].mean(0), atol=2e-3, rtol=0)
 
 
-def test_the_closer_search_has_a_tenth_of_eps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_has_its_own_floor_and_one_to_eps_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def search(generator, questions, options, **more):
@@ -99,11 +99,11 @@ def test_the_closer_search_has_a_tenth_of_eps(monkeypatch: pytest.MonkeyPatch) -
         return SimpleNamespace(images=torch.zeros(2, 3, 32, 32))
 
     monkeypatch.setattr(pulse, "search", search)
-    for key in ("search", "closer"):
+    for key in ("search", "to-eps", "fast", "pulse"):
         METHODS[key](_random(2, 3, 8, 8), _task())
-    plain, closer = asked
-    assert closer.eps == pytest.approx(plain.eps / 10)
-    assert closer.method == plain.method == "bounded"
+    assert [one.method for one in asked] == ["bounded", "bounded", "fast", "pulse"]
+    eps = asked[0].eps
+    assert [one.floor for one in asked] == pytest.approx([eps / 10, eps, eps / 10, eps])
 
 
 def test_pictures_that_are_the_same_get_different_samples_of_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
