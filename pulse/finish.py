@@ -68,6 +68,7 @@ def least_squares(
     centre: Tensor | None = None,
     stiff: Tensor | None = None,
     free: Tensor | None = None,
+    value: Tensor | None = None,
     jacobian: Tensor | None = None,
     renew: int = 1,
     little: float = 0.0,
@@ -93,6 +94,7 @@ def least_squares(
         centre: (B, K), the prior's mean; 0 by default.
         stiff: (K,), by how much more each coordinate weighs in the prior; 0 by default.
         free: (B, K) or (K,) bool, the coordinates that may move; all by default.
+        value: (B, P), the function at `x` where it is known, so that it is not evaluated there.
         jacobian: (B, P, K), where the first step takes it from, so that it is not evaluated; a `Solution` has one. A
             row of NaN is evaluated all the same.
         renew: the Jacobian is taken anew at every step of this number, and updated from what the steps between have
@@ -129,8 +131,11 @@ def least_squares(
     shape = (len(x), target.shape[1], x.shape[1])
     if jacobian is not None and jacobian.shape != shape:
         raise ValueError(f"The Jacobian is {tuple(jacobian.shape)}; give {shape}, or none.")
+    if value is not None and value.shape != target.shape:
+        raise ValueError(f"The values are {tuple(value.shape)}; give {tuple(target.shape)}, or none.")
+    value = problem.evaluate(x) if value is None else value
     jacobian = x.new_full(shape, torch.nan) if jacobian is None else jacobian * free[:, None]
-    best = problem.solution(x, problem.evaluate(x), torch.zeros(len(x), dtype=torch.int64), jacobian)
+    best = problem.solution(x, value, torch.zeros(len(x), dtype=torch.int64), jacobian)
     if not best.cost.isfinite().all():
         raise ValueError("The function is not finite where the search begins; begin somewhere else.")
     damping = torch.full((len(x),), 1e-2, dtype=x.dtype)

@@ -134,21 +134,33 @@ class _Watched:
             raise _Ended
 
     def polish(
-        self, problem: Problem, rows: Tensor, v: Tensor, stage: int, step: int, jacobian: Tensor | None = None
+        self,
+        problem: Problem,
+        rows: Tensor,
+        v: Tensor,
+        value: Tensor,
+        stage: int,
+        step: int,
+        jacobian: Tensor | None = None,
     ) -> Solution:
-        """`Problem.polish` of points (M, K) for the targets `rows` of the whole; its first step is number `step`.
+        """`Problem.polish` of points (M * S, K), S for each of the targets `rows` (M,) of the whole.
 
-        Every step is kept where it is better, and told of.
+        `value` (M * S, P) is what is drawn for them. The polish's first step is number `step`. Every step is kept where
+        it is better, and told of.
         """
+        each = len(v) // len(rows)
         cost = torch.full((len(rows),), torch.inf)
 
         def follow(i: int, found: Solution) -> None:
-            better = found.cost < cost
-            cost[better] = found.cost[better]
-            self.keep(stage, rows[better], found.x[better], problem.errors(found)[better])
+            least, which = found.cost.view(-1, each).min(1)
+            better = least < cost
+            cost[better] = least[better]
+            one = (torch.arange(len(rows)) * each + which)[better]
+            self.keep(stage, rows[better], found.x[one], problem.errors(found)[one])
             self.tell(step + i)
 
-        return problem.polish(v, torch.arange(len(rows)), _STEPS, follow, jacobian)
+        owner = torch.arange(len(rows)).repeat_interleave(each)
+        return problem.polish(v, owner, _STEPS, follow, jacobian, value=value)
 
 
 def fit(
@@ -198,7 +210,7 @@ def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Ge
         small = downsample(problem.target, size=_COARSE).clamp(0, 1)
         coarse = Problem(small, problem.kind, problem.prior)
     each = torch.arange(len(problem.target))
-    v, error, strange = screened_points(coarse, starts, rngs)
+    v, value, error, strange = screened_points(coarse, starts, rngs)
     best.keep(0, each, v[:, 0], error)
     best.tell(0)
     best.done = 1
@@ -206,7 +218,7 @@ def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Ge
         rows = (strange == soft).nonzero()[:, 0]
         if len(rows):
             part = Problem(coarse.target[rows], coarse.kind, coarse.prior, soft)
-            _found(part, best, rows, v[rows])
+            _found(part, best, rows, v[rows], value[rows])
             coarse.evaluations += part.evaluations
         if problem.k == ALL or not soft:
             best.done += _part()
@@ -215,9 +227,11 @@ def _walk(problem: Problem, best: _Watched, starts: int, rngs: Sequence[torch.Ge
         _refined(problem, best)
 
 
-def _found(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> None:
-    """Polishes the starts v (M, S, K) of the targets `rows` of the whole, and turns switches."""
-    solution = _polished(problem, best, rows, v)
+def _found(problem: Problem, best: _Watched, rows: Tensor, v: Tensor, value: Tensor) -> None:
+    """Polishes the starts v (M, S, K) of the targets `rows` of the whole, for which `value` (M, S, P) is drawn
+    (and not filtered), and turns switches."""
+    value = problem.filtered(value.flatten(0, 1)).view_as(value)
+    solution = _polished(problem, best, rows, v, value)
     best.keep(1, rows, solution.x, problem.errors(solution))
     step = 2 * _STEPS
     for turn in range(1 if problem.soft else _TURNS):
@@ -234,7 +248,7 @@ def _found(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> None:
         # Where something was taken away, the Jacobian is that of another face.
         same = (turned.x == before.x).all(1) | (turned.jacobian != before.jacobian).flatten(1).any(1)
         known = torch.where(same[:, None, None], turned.jacobian, torch.nan)
-        after = best.polish(part, rows[few], turned.x, 3, step + 1, known)
+        after = best.polish(part, rows[few], turned.x, turned.value, 3, step + 1, known)
         better = (after.cost < before.cost) | (turn == 0)
         problem.evaluations += part.evaluations
         solution = with_rows(solution, few[better], rows_of(after, better.nonzero()[:, 0]))
@@ -242,16 +256,28 @@ def _found(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> None:
         step += 1 + _STEPS
 
 
-def _polished(problem: Problem, best: _Watched, rows: Tensor, v: Tensor) -> Solution:
+def _polished(problem: Problem, best: _Watched, rows: Tensor, v: Tensor, value: Tensor) -> Solution:
     """The best screened points, polished; where that does not come near, of several starts the best."""
     starts = v.shape[1]
-    solution = best.polish(problem, rows, v[:, 0], 1, step=0)
+    if problem.soft:
+        # They are far in any case, and calls for few portraits cost as much as for many.
+        found = best.polish(problem, rows, v.flatten(0, 1), value.flatten(0, 1), 1, step=_STEPS)
+        which = (found.cost * weight_of(problem, found.x)).view(len(rows), starts).argmin(1)
+        best.start[rows] = which
+        return rows_of(found, torch.arange(len(rows)) * starts + which)
+    solution = best.polish(problem, rows, v[:, 0], value[:, 0], 1, step=0)
     far = (solution.error > _FAR).nonzero()[:, 0]
     if starts == 1 or len(far) == 0:
         return solution
     part = problem.of(far)
     owner = torch.arange(len(far)).repeat_interleave(starts - 1)
-    others = part.polish(v[far, 1:].flatten(0, 1), owner, _STEPS, lambda i, found: best.tell(_STEPS + i))
+    others = part.polish(
+        v[far, 1:].flatten(0, 1),
+        owner,
+        _STEPS,
+        lambda i, found: best.tell(_STEPS + i),
+        value=value[far, 1:].flatten(0, 1),
+    )
     problem.evaluations += part.evaluations
     least, which = (others.cost * weight_of(part, others.x)).view(len(far), starts - 1).min(1)
     better = (least < solution.cost[far] * weight_of(part, solution.x[far])).nonzero()[:, 0]
@@ -277,9 +303,15 @@ def _refined(problem: Problem, best: _Watched) -> None:
             break
 
 
-def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor, Tensor]:
-    """The best points (N, starts, K) of those around what the network reads, the error (N,) of the best, and whether
-    (N,) even that is so far that the target is none that portraits show."""
+def screened_points(
+    problem: Problem, starts: int, rngs: Sequence[torch.Generator]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The best points of those around what the network reads.
+
+    Returns:
+        The points (N, starts, K), what is drawn for them (N, starts, P), the error (N,) of the best, and whether (N,)
+        even that is so far that the target is none that portraits show.
+    """
     count = _SCREENED["people" if problem.k == PEOPLE else "any"]
     mean, deviation = encoder.read(problem.target)
     points = []
@@ -296,7 +328,8 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
     if problem.k == ALL:
         v = torch.cat([v, to_normal(dressed(problem.target, _DRESSED)[0])], 1)
     count = v.shape[1]
-    off = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1) - problem.flat[:, None]
+    value = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1)
+    off = value - problem.flat[:, None]
     error = off.square().mean(2)
     strange = (error.amin(1) > _STRANGE) & (problem.k == ALL)
     soft = Problem(problem.target, problem.kind, problem.prior, soft=True)
@@ -311,4 +344,5 @@ def screened_points(problem: Problem, starts: int, rngs: Sequence[torch.Generato
         which = ranked.topk(starts, dim=1, largest=False).indices
     else:
         which = cost.topk(starts, dim=1, largest=False).indices
-    return v[torch.arange(len(rngs))[:, None], which], error.gather(1, which[:, :1])[:, 0], strange
+    rows = torch.arange(len(rngs))[:, None]
+    return v[rows, which], value[rows, which], error.gather(1, which[:, :1])[:, 0], strange

@@ -15,8 +15,11 @@ from stylegan import portraits
 from stylegan.common.processes import Helpers, with_threads
 from stylegan.portraits.tint import Tint
 
-# Pixels that a thread draws at a time, in at least one portrait: with fewer, calls cost more than arithmetic.
-_PIXELS = 2**15
+# Pixels that a thread draws at a time, at most, in at least one portrait. With half of it, calls cost as much as
+# arithmetic.
+_PIXELS = 2**16
+# Threads that share out the rays of one large portrait; more would have little to do.
+_THREADS = 4
 # torch's number of threads is one of the whole process: who changes it has to be alone.
 _alone = Lock()
 # Processes that a server has draw beside it.
@@ -37,23 +40,34 @@ def drawn(u: Tensor, resolution: int, tint: Tint | None = None) -> Tensor:
     (`OMP_WAIT_POLICY=passive`, which `import pulse` sets), two of torch's own threads take one and a half to two times
     as long as one, at 64 px as at 1024. How portraits are shared out does not depend on the number of threads, so that
     neither do pictures, to the last bit. Where there are processes for it (`use_helpers`), they take the place of
-    threads.
+    threads. A large portrait alone is drawn by several threads all the same, which share out its rays.
     """
-    each = max(1, _PIXELS // resolution**2)
-    parts = u.split(each)
-    tints = [None if tint is None else tint[i : i + each] for i in range(0, max(1, len(u)), each)]
-    sizes = [resolution] * len(parts)
+    count = _parts(len(u), resolution)
+    parts = u.tensor_split(count)
+    starts = [sum(len(part) for part in parts[:i]) for i in range(count)]
+    tints = [None if tint is None else tint[i : i + len(part)] for i, part in zip(starts, parts, strict=True)]
+    sizes = [resolution] * count
     # Read by who is alone: others make it 1 for a while.
     with _alone:
-        threads = min(torch.get_num_threads(), len(parts))
+        threads = torch.get_num_threads()
         with with_threads(1):
-            if _helpers is not None and len(parts) > 1:
+            if count == 1:
+                return portraits.render(u, resolution, tint, min(threads, _THREADS))
+            if _helpers is not None:
                 jobs = [_packed(*one) for one in zip(parts, sizes, tints, strict=True)]
                 return torch.cat([torch.from_numpy(one) for one in _helpers.map(_rendered, jobs)])
-            if threads <= 1:
+            if threads == 1:
                 return torch.cat([portraits.render(*one) for one in zip(parts, sizes, tints, strict=True)])
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            with ThreadPoolExecutor(min(threads, count), initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 return torch.cat(list(pool.map(portraits.render, parts, sizes, tints)))
+
+
+def _parts(portraits: int, resolution: int) -> int:
+    """In how many equal parts portraits are drawn: one if they are few, else an even number, for two at work."""
+    most = max(1, _PIXELS // resolution**2)
+    if portraits <= max(1, most // 2):
+        return 1
+    return min(portraits, 2 * -(-portraits // (2 * most)))
 
 
 def use_helpers(helpers: Helpers | None) -> None:

@@ -86,10 +86,11 @@ class Problem:
         return _filtered(values, self.size, -0.5) if self.soft else values
 
     def errors(self, solution: Solution) -> Tensor:
-        """Mean squared errors (N,) of the pixels of a solution for all targets, as they are."""
+        """Mean squared errors (N * S,) of the pixels, as they are, of a solution with S rows for each target."""
         if not self.soft:
             return solution.error
-        return _filtered(solution.value - self.flat, self.size, 0.5).square().mean(1)
+        wanted = self.flat.repeat_interleave(len(solution.value) // len(self.flat), 0)
+        return _filtered(solution.value - wanted, self.size, 0.5).square().mean(1)
 
     def draw(self, v: Tensor, side: int | None = None) -> Tensor:
         """(M, 3 * s * s), portraits v (M, K) drawn `side` pixels large, made small and filtered."""
@@ -126,8 +127,12 @@ class Problem:
         centre: Tensor | None = None,
         renew: int = 2,
         enough: float = _ENOUGH,
+        value: Tensor | None = None,
     ) -> Solution:
-        """Moves v (M, K), of which each is for the target `rows`, along what is continuous; see `least_squares`."""
+        """Moves v (M, K), of which each is for the target `rows`, along what is continuous; see `least_squares`.
+
+        `value` (M, P) is what `draw` gives for v, where that is known.
+        """
         free = self.continuous.expand_as(v).clone()
         if self.k == ALL:
             free[:, PEOPLE:] &= v[:, CHARACTER, None] > 0
@@ -139,6 +144,7 @@ class Problem:
             centre=self.middle.expand_as(v) if centre is None else centre,
             stiff=self.stiff,
             free=free,
+            value=value,
             jacobian=jacobian,
             renew=renew,
             little=_LITTLE,

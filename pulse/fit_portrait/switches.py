@@ -120,7 +120,7 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
             moved.append(((points[few] + steps[few]).clamp(-MOST, MOST), shares[few]))
         values = problem.draw(torch.cat([points for points, _ in moved])).split([len(points) for points, _ in moved])
         helped: list[int] = []
-        others: list[tuple[int, Tensor, Tensor]] = []
+        others: list[tuple[int, Tensor, Tensor, Tensor]] = []
         for i, (points, shares), seen in zip(active, moved, values, strict=True):
             found = (seen - problem.flat[i]).square().mean(1) + problem.penalty(points)
             order = (found / shares).argsort()
@@ -129,7 +129,8 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
                 x[i], value[i], cost[i] = points[one], seen[one], found[one]
                 helped.append(i)
             else:
-                others.append((i, points[order[:_TRIED]], shares[order[:_TRIED]]))
+                few = order[:_TRIED]
+                others.append((i, points[few], seen[few], shares[few]))
         helped += _polished(problem, others, x, value, cost)
         active = sorted(helped)
         if not active:
@@ -139,15 +140,16 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
 
 
 def _polished(
-    problem: Problem, trials: list[tuple[int, Tensor, Tensor]], x: Tensor, value: Tensor, cost: Tensor
+    problem: Problem, trials: list[tuple[int, Tensor, Tensor, Tensor]], x: Tensor, value: Tensor, cost: Tensor
 ) -> list[int]:
-    """Polishes trials (target, points, shares) a little, puts what clearly helps into `x`, `value` and `cost`, and says
-    which targets these were."""
+    """Polishes trials (target, points, values, shares) a little, puts what clearly helps into `x`, `value` and `cost`,
+    and says which targets these were."""
     if not trials:
         return []
-    owner = torch.cat([torch.full((len(points),), i) for i, points, _ in trials])
-    shares = torch.cat([shares for _, _, shares in trials])
-    found = problem.polish(torch.cat([points for _, points, _ in trials]), owner, _STEPS)
+    owner = torch.cat([torch.full((len(points),), i) for i, points, *_ in trials])
+    seen = torch.cat([values for _, _, values, _ in trials])
+    shares = torch.cat([shares for *_, shares in trials])
+    found = problem.polish(torch.cat([points for _, points, *_ in trials]), owner, _STEPS, value=seen)
     helped = []
     for row, i in enumerate(owner.tolist()):
         if found.cost[row] < (1.0 if i in helped else shares[row]) * cost[i]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import torch
@@ -28,9 +29,22 @@ class Blocks:
         for i in range(0, len(self.owner), size):
             yield Blocks(self.owner[i : i + size], self.flat[i : i + size])
 
+    def each(self, work: Callable[[Blocks], None], pool: Executor | None = None) -> None:
+        """Calls `work` with each of `slices`, in the threads of a pool where there is one.
+
+        No pixel is in two slices, so that `work` may write to the pixels that it is given.
+        """
+        if pool is None:
+            for few in self.slices():
+                work(few)
+        else:
+            for _ in pool.map(work, self.slices()):
+                pass
+
 
 def pack(mask: Tensor) -> Blocks:
-    """The true pixels of a mask (N, P) as blocks; the last block of each portrait is filled up with its first pixel."""
+    """The true pixels of a mask (N, P) as blocks; the last block of each portrait is filled up with
+    its own first pixel."""
     flat = mask.reshape(-1).nonzero()[:, 0]
     counts = mask.sum(1)
     blocks = (counts + _WIDTH - 1) // _WIDTH
@@ -39,5 +53,5 @@ def pack(mask: Tensor) -> Blocks:
     # Where each block's pixels stand in `flat`, held within those of its portrait.
     place = (torch.arange(len(owners), device=mask.device) - first_block[owners]) * _WIDTH
     within = place[:, None] + torch.arange(_WIDTH, device=mask.device)
-    within = torch.where(within < counts[owners][:, None], within, 0) + first_pixel[owners][:, None]
+    within = torch.where(within < counts[owners][:, None], within, place[:, None]) + first_pixel[owners][:, None]
     return Blocks(owners, flat[within])

@@ -68,7 +68,7 @@ def _merge(
     rounding: float | None = None,
 ) -> Tensor:
     """The distances `whole` (N, P) or those to a part, whichever are smaller, rounded off over `rounding`."""
-    if not len(part.rows):
+    if not part.worn:
         return whole
     x, y, z = points
     d = distance(part.values, (part.of(x), part.of(y), part.of(z)), part.of(m))
@@ -82,10 +82,10 @@ def _dress(solid: Solid, out: dict[str, Tensor], points: _Points, m: Tensor) -> 
     out["cloth"] = _merge(c.shoulders, out["cloth"], lambda v, p, m: ellipsoid_distances(v, m).amin(1), points, m, 0.04)
     far = torch.full_like(points[0], _FAR)
     hats, helmets = solid.hats, solid.helmets
-    if len(hats.rows):
+    if hats.worn:
         worn, hair = hat_distance(hats.values, *(hats.of(c) for c in (m, *points, out["hair"])))
         out["hair"], out["hat"] = hats.put(out["hair"], hair), hats.put(far, worn)
-    if len(helmets.rows):
+    if helmets.worn:
         worn, crest, hair = helmet_distance(helmets.values, *(helmets.of(c) for c in (m, *points, out["hair"])))
         out["hair"], out["hat"] = helmets.put(out["hair"], hair), helmets.put(out.get("hat", far), worn)
         out["trim"] = helmets.put(far, crest)
@@ -97,7 +97,7 @@ def _dress(solid: Solid, out: dict[str, Tensor], points: _Points, m: Tensor) -> 
         ("bone", c.antennae, lambda v, p, m: cone_distance(v, *p), None),
         ("trim", c.balls, lambda v, p, m: ellipsoid_distances(v, m)[:, 0], None),
     ):
-        if len(part.rows):
+        if part.worn:
             out[material] = _merge(part, out.get(material, far), distance, points, m, rounding)
 
 

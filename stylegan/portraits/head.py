@@ -99,10 +99,10 @@ def build(p: Parameters) -> Shape:
         0.04 + 0.13 * (2.5 * p["length"]).clamp(0, 1) + 0.15 * p["curl"] * (p["length"] * 4).clamp(0, 1)
     )
     long = ((p["length"] - 0.1) / 0.9).clamp(0, 1)
-    forms: dict[str, Tensor] = {}
+    shapes: dict[str, solids.Ellipsoid] = {}
 
     def ellipsoid(name: str, *form: Any) -> None:
-        forms[name] = solids.ellipsoid(*form)
+        shapes[name] = solids.Ellipsoid(*form)
 
     def v(*xyz: float | Tensor) -> Tensor:
         return solids.vector(o, *xyz)
@@ -198,7 +198,7 @@ def build(p: Parameters) -> Shape:
     bumps: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def bump(amount: float | Tensor, centre: Tensor, spread: Tensor) -> None:
-        bumps.append((torch.zeros_like(o) + amount, centre, spread))
+        bumps.append((amount if isinstance(amount, torch.Tensor) else torch.full_like(o, amount), centre, spread))
 
     ridge = 0.016 + 0.014 * centred(p["brow_ridge"]) + 0.022 * male - 0.02 * child
     bump(ridge, v(0.25, 0.17, 0.74), v(0.19, 0.07, 0.2))
@@ -218,13 +218,15 @@ def build(p: Parameters) -> Shape:
     bump(0.02 * old + 0.008, v(a.eye_x, -0.135, 0.72), v(0.11, 0.03, 0.2))
     bump(-0.02, v(0.79 * width, -0.08, -0.05), v(0.04, 0.11, 0.06))
 
-    bump_forms = [solids.form(c, torch.diag_embed(s**-2) * -0.5, True) for _, c, s in bumps]
+    centre, spread = (torch.stack([bump[i] for bump in bumps]) for i in (1, 2))
+    bump_forms = solids.forms(centre, torch.diag_embed(spread**-2) * -0.5, [True] * len(bumps))
+    forms = dict(zip(shapes, solids.ellipsoids(*shapes.values()).unbind(0), strict=True))
     hats, helmets = headgear(p, width, height, ball)
     solid = Solid(
-        rows=torch.cat([solids.rows_of(*(forms[name] for name in ELLIPSOIDS)), torch.stack(bump_forms, 1)], 1),
+        rows=torch.cat([solids.rows_of(*(forms[name] for name in ELLIPSOIDS)), bump_forms.transpose(0, 1)], 1),
         amplitude=torch.cat([b[0] for b in bumps], 1)[:, None],
         hairline=hairline(p),
-        bun=part(p["bun"] * (1 - p["bald"]) > 0, forms["bun"]),
+        bun=part(p["bun"] * (1 - p["bald"]) > 0, lambda: forms["bun"]),
         hats=hats,
         helmets=helmets,
         tip=hat_tip(p),

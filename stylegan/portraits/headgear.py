@@ -7,13 +7,24 @@ added: a brim, a peak, a crest, a knot, a cone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from stylegan.portraits.parts import Part, part
 from stylegan.portraits.smooth import Parameters, centred, soft_min
-from stylegan.portraits.solids import Cone, box_distance, cone, ellipsoid, ellipsoid_distances, rows_of, vector
+from stylegan.portraits.solids import (
+    Cone,
+    Ellipsoid,
+    box_distance,
+    cone,
+    ellipsoid,
+    ellipsoid_distances,
+    ellipsoids,
+    rows_of,
+    vector,
+)
 
 # What reaches below the ears and leaves a window for the face.
 COVERING = ("open helmet", "crested helmet", "visored helmet", "hood")
@@ -85,55 +96,60 @@ def headgear(p: Parameters, width: Tensor, height: Tensor, ball: Tensor) -> tupl
     helmet = (v(0, 0.05, -0.1), v(0.91 * wider, 1.17 * height, 1.03))
     wide = 0.30 * size
     kinds = {
-        "open helmet": (
+        "open helmet": lambda: (
             helmet,
             (v(0, 0.36, -0.1), v(0.93 * wider + box, 0.10, 1.06 + box)),
             (-0.85, 0.0, 9.0, _NONE, (0.56 + 0.12 * ball, -0.47 + rim, 0.78), 0.0, 0.0),
         ),
-        "crested helmet": (
+        "crested helmet": lambda: (
             helmet,
             (v(0, 0.34, -0.24), v(0.17, 1.20 + 0.30 * size, 1.16 + 0.15 * size)),
             (-0.85, 0.0, 9.0, 0.25, (0.54 + 0.12 * ball, -0.46 + rim, 0.76), 0.0, 1.0),
         ),
-        "visored helmet": (
+        "visored helmet": lambda: (
             helmet,
             (v(0, -0.38, 0.22), v(0.70, 0.78, 0.80)),
             (-0.95, 0.0, 9.0, _NONE, (0.58, -0.01, 0.17), 0.0, 0.0),
         ),
-        "pointed hat": (
+        "pointed hat": lambda: (
             (v(0, 0.42 + rim, -0.12), v(0.80 * wider, 0.60 - 0.5 * rim, 0.96)),
             (v(0, 0.48 + rim, -0.1), v(1.12 + wide + box, 0.055, 1.18 + wide + box)),
             (0.44 + rim, 0.06, 9.0, _NONE, None, 0.06, 0.0),
         ),
-        "brimmed hat": (
+        "brimmed hat": lambda: (
             (v(0, 0.36, -0.12), v(0.80 * wider, 0.85 + 0.75 * size, 0.97)),
             (v(0, 0.47 + rim, -0.08), v(1.15 + wide + box, 0.055, 1.25 + wide + box)),
             (0.44 + rim, 0.06, 0.98 + 0.45 * size, _NONE, None, 0.06, 0.0),
         ),
-        "cap": (
+        "cap": lambda: (
             (v(0, 0.34, -0.12), v(0.81 * wider, 0.90 * height + 0.1 * size, 1.0)),
             (v(0, 0.46 + rim, 0.78), v(0.56 * wider + box, 0.05, 0.42 + wide)),
             (0.42 + rim, 0.02, 9.0, _NONE, None, 0.06, 0.0),
         ),
-        "bandana": (
+        "bandana": lambda: (
             (v(0, 0.28, -0.12), v(0.77 * wider, 0.90 * height, 0.97)),
             (v(0.70 + box, 0.18, -0.50), v(0.13, 0.24, 0.13)),
             (0.36 + rim, 0.16, 9.0, _NONE, None, 0.05, 0.0),
         ),
-        "hood": (
+        "hood": lambda: (
             (v(0, 0.00, -0.22), v(wider * (1.0 + 0.06 * ball), 1.32 * height, 1.06)),
             (v(0, 0.80 + 0.2 * size, -0.55), v(0.45, 0.45 + 0.2 * size, 0.55)),
             (-1.5, 0.0, 9.0, _NONE, (0.60 + 0.12 * ball, -0.36 + rim, 0.92), 0.0, 0.0),
         ),
     }
-    out = _form(o, block, people)
-    for name, kind in kinds.items():
-        is_kind = p[f"headgear: {name}"]
-        if bool(is_kind.any()):
-            out = _where(is_kind > 0, _form(o, block, kind), out)
+
+    @cache
+    def made() -> Headgear:
+        out = _form(o, block, people)
+        for name, kind in kinds.items():
+            is_kind = p[f"headgear: {name}"]
+            if bool(is_kind.any()):
+                out = _where(is_kind > 0, _form(o, block, kind()), out)
+        return out
+
     covered = torch.cat([p[f"headgear: {name}"] for name in COVERING], 1).sum(1) > 0
     worn = (p["hat_on"] + p["geared"] - p["headgear: crown"])[:, 0] > 0
-    return part(worn & ~covered, out), part(covered, out)
+    return part(worn & ~covered, made), part(covered, made)
 
 
 def _form(o: Tensor, block: Tensor, kind: tuple) -> Headgear:
@@ -142,7 +158,7 @@ def _form(o: Tensor, block: Tensor, kind: tuple) -> Headgear:
     rim, slope, top, lower, press, crest = (
         torch.zeros_like(o) + value for value in (rim, slope, top, lower, press, crest)
     )
-    rows = rows_of(ellipsoid(*shell), ellipsoid(*other))
+    rows = rows_of(*ellipsoids(Ellipsoid(*shell), Ellipsoid(*other)))
     return Headgear(rows, block, rim, slope, top, lower, vector(o, y, x, z), press, crest)
 
 
@@ -158,7 +174,7 @@ def hat_tip(p: Parameters) -> Part[Cone]:
     o, size = p["age"], p["headgear_size"]
     tip = vector(o, 0.0, 1.55 + 0.65 * size, -0.30)
     foot = 0.60 + p["rim"].clamp(min=0) + 0.2 * p["head_block"]
-    return part(p["headgear: pointed hat"] > 0, cone(vector(o, 0.0, foot, -0.12), tip, 0.80, 0.03))
+    return part(p["headgear: pointed hat"] > 0, lambda: cone(vector(o, 0.0, foot, -0.12), tip, 0.80, 0.03))
 
 
 def crown(p: Parameters, width: Tensor, thick: Tensor, ball: Tensor) -> Part[Crown]:
@@ -170,8 +186,12 @@ def crown(p: Parameters, width: Tensor, thick: Tensor, ball: Tensor) -> Part[Cro
     deep = 0.90 - 0.24 * block + 0.5 * thick * (1 - block)
     base = 0.46 + p["rim"] + 0.04 * ball
     base = base + (0.9 - base) * block
-    rows = ellipsoid(vector(o, 0, base + 0.16, -0.10), vector(o, wide, 3.0, deep))
-    return part(p["headgear: crown"] > 0, Crown(rows, base, 0.18 + 0.22 * p["headgear_size"]))
+
+    def ring() -> Crown:
+        rows = ellipsoid(vector(o, 0, base + 0.16, -0.10), vector(o, wide, 3.0, deep))
+        return Crown(rows, base, 0.18 + 0.22 * p["headgear_size"])
+
+    return part(p["headgear: crown"] > 0, ring)
 
 
 def hat_distance(worn: Headgear, m: Tensor, x: Tensor, y: Tensor, z: Tensor, hair: Tensor) -> tuple[Tensor, Tensor]:

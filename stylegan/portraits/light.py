@@ -12,7 +12,6 @@ from stylegan.portraits.colours import Colours
 from stylegan.portraits.detail import detail
 from stylegan.portraits.detail import strands as fine_strands
 from stylegan.portraits.hair import sheen, strands
-from stylegan.portraits.head import Shape
 from stylegan.portraits.palette import cover, hue, lay
 from stylegan.portraits.skin import Paint
 from stylegan.portraits.smooth import Parameters
@@ -33,22 +32,22 @@ class Hit:
     pixel: Tensor
 
 
-def key_light(shape: Shape) -> Tensor:
-    """Direction (N, 3) in head space to the key light."""
-    p = shape.p
+def key_light(p: Parameters, rotation: Tensor) -> Tensor:
+    """Direction (N, 3) in head space to the key light of heads that `rotation` (N, 3, 3) takes to the world."""
     across = _across(p)
     up = 0.15 + 0.75 * p["light_height"]
     key = torch.cat([across.sin() * up.cos(), up.sin(), across.cos() * up.cos()], 1)
-    return (key[:, None] @ shape.rotation)[:, 0]
+    return (key[:, None] @ rotation)[:, 0]
 
 
-def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) -> Tensor:
+def shade(
+    p: Parameters, colours: Colours, rotation: Tensor, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor
+) -> Tensor:
     """Linear light (N, 3, P) that leaves the points; `open_sky` and `lit` (N, P) say how much of the sky and of the key
     light reaches them."""
-    p, colours = shape.p, shape.colours
     x, y, z = hit.points
     ws, wh = hit.share[:2]
-    key = key_light(shape)
+    key = key_light(p, rotation)
     halfway = key.T[..., None] - hit.d
     halfway = halfway * (halfway.square().sum(0) + 1e-9).rsqrt()
     facing = _dot(hit.normal, key)
@@ -63,7 +62,7 @@ def shade(shape: Shape, hit: Hit, skin: Paint, open_sky: Tensor, lit: Tensor) ->
         slanted = hit.pixel / (-(hit.normal * hit.d).sum(0)).clamp(min=0.25)
         locks = locks * (1 + 0.42 * fine_strands(x, y, z, p["curl"], slanted)).clamp(min=0.2)
     albedo = _albedo(p, colours, hit, skin, locks)
-    light = _light(shape, hit, skin, style, key_colour, facing, open_sky, lit)
+    light = _light(p, rotation, hit, skin, style, key_colour, facing, open_sky, lit)
     colour = albedo * light
 
     toward = (hit.normal * halfway).sum(0).clamp(min=0)
@@ -131,7 +130,8 @@ def _dot(n: Tensor, v: Tensor) -> Tensor:
 
 
 def _light(
-    shape: Shape,
+    p: Parameters,
+    rotation: Tensor,
     hit: Hit,
     skin: Paint,
     style: _Style,
@@ -141,14 +141,13 @@ def _light(
     lit: Tensor,
 ) -> Tensor:
     """Light (N, 3, P) that falls on the points."""
-    p = shape.p
     warm = _warmth(p)
     sky = hue(p["background_hue"], 0.05, 1.0) * (0.34 + 0.24 * p["light_fill"]) * style.sky
     rim_colour = torch.cat([1 - warm, torch.ones_like(warm), 1 + warm], 1) * (0.15 + 0.5 * p["light_fill"]) * style.rim
     # The rim light stands behind the head, on the side that the key light leaves dark.
     round_back = torch.tanh(_across(p) * -3) * 2.2
     rim = torch.cat([round_back.sin() * 0.9, torch.full_like(warm, 0.35), round_back.cos() * 0.9], 1)
-    rim = (F.normalize(rim, dim=1)[:, None] @ shape.rotation)[:, 0]
+    rim = (F.normalize(rim, dim=1)[:, None] @ rotation)[:, 0]
     from_rim = (_dot(hit.normal, rim) + 0.05).clamp(min=0) * 0.7 * open_sky
     upwards = 0.72 + 0.28 * hit.normal[1]
     flat = p["light_style: flat"]

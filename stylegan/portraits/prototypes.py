@@ -58,7 +58,11 @@ PALE_HEARTS = 1.4
 _ZOOMS, _LIFTS, _SHIFTS = (0.95, 1.1, 1.3, 1.55), (-0.3, -0.12, 0.06, 0.24, 0.42), (0.0,)
 # Of shapes and cameras, so many are tried with all parts for each target.
 _PROMISING = 12
+# Pairs of a target and a camera that are looked at together.
+_TOGETHER = 20
 _ROWS = {row.name: row for row in TABLE}
+# A shape's number, and half a side of the picture, how high and how far aside its middle is.
+_View = tuple[int, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ class _Best:
     error: Tensor
     colour: Tensor
     chosen: dict[str, Tensor]
+
+    def at(self, rows: Tensor) -> _Best:
+        chosen = {group: number[rows] for group, number in self.chosen.items()}
+        return _Best(self.masks[rows], self.error[rows], self.colour[rows], chosen)
+
+
+def _joined(some: list[_Best]) -> _Best:
+    chosen = {group: torch.cat([one.chosen[group] for one in some]) for group in GROUPS}
+    masks, error, colour = (torch.cat([getattr(one, name) for one in some]) for name in ("masks", "error", "colour"))
+    return _Best(masks, error, colour, chosen)
 
 
 def point(*changes: Change) -> Tensor:
@@ -111,39 +125,49 @@ def dressed(pictures: Tensor, count: int) -> tuple[Tensor, Tensor]:
         u (N, count, 128), the nearest first, and the mean squared errors (N, count) that are expected of them.
     """
     small = F.interpolate(pictures, size=(_SMALL, _SMALL), mode="area").flatten(2)
-    n = len(small)
-    views = [(s, z, y, x) for s in range(len(SHAPES)) for z in _ZOOMS for y in _LIFTS for x in _SHIFTS]
-    seen = [_reduced(masks(), *view) for view in views]
-    worn = [_within(*view[:3]) for view in views]
+    n, views = len(small), _views()
+    shown = torch.stack([_within(*view[:3]) for view in views])
+    each = max(1, _TOGETHER // n)
     first = []
-    for (base, changes), shown in zip(seen, worn, strict=True):
-        best = _none(small, base.expand(n, -1, -1))
-        best = _with(best, small, "top", changes["top"].expand(n, -1, -1, -1), shown.expand(n, -1))
-        first.append(_with(best, small, "body", changes["body"].expand(n, -1, -1, -1)))
-    errors = torch.stack([best.error for best in first], 1)
-    promising = errors.topk(_PROMISING, dim=1, largest=False).indices
+    for i in range(0, len(views), each):
+        few = views[i : i + each]
+        rows = torch.arange(len(few)).repeat_interleave(n)
+        goal = small.repeat(len(few), 1, 1)
+        best = _none(goal, torch.stack([_reduced("", *view)[0] for view in few])[rows])
+        for group, fits in (("top", shown[i : i + each][rows]), ("body", None)):
+            best = _with(best, goal, group, torch.stack([_reduced(group, *view) for view in few])[rows], fits)
+        first.append(best)
+    errors = torch.cat([best.error for best in first]).view(len(views), n)
+    # (N, 12) views, the rows of which stand in `first` one target after the other.
+    promising = errors.topk(_PROMISING, dim=0, largest=False).indices.T
+    tried = _joined(first).at((promising * n + torch.arange(n)[:, None]).flatten())
+    target = torch.arange(n).repeat_interleave(_PROMISING)
     found = []
-    for rank in range(_PROMISING):
-        which = promising[:, rank].tolist()
-        picked = [(first[w], i) for i, w in enumerate(which)]
-        best = _Best(
-            masks=torch.stack([one.masks[i] for one, i in picked]),
-            error=torch.stack([one.error[i] for one, i in picked]),
-            colour=torch.stack([one.colour[i] for one, i in picked]),
-            chosen={group: torch.stack([one.chosen[group][i] for one, i in picked]) for group in GROUPS},
-        )
+    for rows in torch.arange(len(target)).split(_TOGETHER):
+        best, seen = tried.at(rows), promising.flatten()[rows].tolist()
         for group in ("eyes", "mouth", "top", "eyes"):
-            fits = torch.stack([worn[w] for w in which]) if group == "top" else None
-            best = _with(best, small, group, torch.stack([seen[w][1][group] for w in which]), fits)
+            changes = torch.stack([_reduced(group, *views[w]) for w in seen])
+            best = _with(best, small[target[rows]], group, changes, shown[seen] if group == "top" else None)
         found.append(best)
-    errors = torch.stack([best.error for best in found], 1)
-    least, order = errors.topk(count, dim=1, largest=False)
-    u = torch.stack([_point(found[r], i, views[int(promising[i, r])]) for i in range(n) for r in order[i].tolist()])
+    best = _joined(found)
+    least, order = best.error.view(n, -1).topk(count, dim=1, largest=False)
+    rows = (order + torch.arange(n)[:, None] * _PROMISING).flatten()
+    u = _points(best.at(rows), [views[w] for w in promising.flatten()[rows].tolist()])
     return u.view(n, count, -1), least
 
 
-def _reduced(box: Masks, shape: int, half: float, lift: float, shift: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Base (11, 256) and changes (V, 11, 256) of a shape, as a camera sees them."""
+@cache
+def _views() -> list[_View]:
+    """The shapes and cameras that are tried."""
+    return [(s, z, y, x) for s in range(len(SHAPES)) for z in _ZOOMS for y in _LIFTS for x in _SHIFTS]
+
+
+@cache
+def _reduced(group: str, shape: int, half: float, lift: float, shift: float) -> Tensor:
+    """Changes (V, 11, 256) of a shape as a camera sees them; base (1, 11, 256) for the group "".
+
+    They are kept, since each target needs most of them: 30 MiB.
+    """
     pixels = torch.arange(2 * _SMALL) + 0.5
     matrices = []
     for middle in (_MIDDLE - lift, shift):
@@ -153,11 +177,9 @@ def _reduced(box: Masks, shape: int, half: float, lift: float, shift: float) -> 
         weight = (1 - (index[:, None] - torch.arange(_SIDE)).abs()).clamp(min=0)
         matrices.append(weight.view(_SMALL, 2, _SIDE).mean(1))
     down, across = matrices
-
-    def small(x: Tensor) -> Tensor:
-        return (down @ (x @ across.T)).flatten(-2)
-
-    return small(box.base[shape]), {group: small(change[shape]) for group, change in box.changes.items()}
+    box = masks()
+    x = box.changes[group][shape] if group else box.base[shape, None]
+    return (down @ (x @ across.T)).flatten(-2)
 
 
 @cache
@@ -239,22 +261,24 @@ def _coloured(small: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     return (found * middle[..., None]).sum(3).clamp(0, 1), error
 
 
-def _point(best: _Best, i: int, view: tuple[int, float, float, float]) -> Tensor:
-    """The coordinates (128,) of what was chosen in row i."""
-    shape, half, lift, shift = view
-    variants = [GROUPS[group][int(best.chosen[group][i])] for group in GROUPS]
-    u = point(SHAPES[shape], *variants)
-    for k, part in enumerate(PARTS):
-        for c, channel in enumerate(_CHANNELS):
-            u[NAMES.index(f"{part}_{channel}")] = best.colour[i, k, c].clamp(0.01, 0.99)
-    p = decode(u[None])
+def _points(best: _Best, views: list[_View]) -> Tensor:
+    """The coordinates (M, 128) of what was chosen in each row."""
+    rows = []
+    for i, (shape, *_) in enumerate(views):
+        u = point(SHAPES[shape], *(GROUPS[group][int(best.chosen[group][i])] for group in GROUPS))
+        rows.append(u)
+    u = torch.stack(rows)
+    at = [NAMES.index(f"{part}_{channel}") for part in PARTS for channel in _CHANNELS]
+    u[:, at] = best.colour.flatten(1).clamp(0.01, 0.99)
+    p = decode(u)
     seen = frame(build(p))
     # How the frame of `landmarks` depends on these three, turned round.
-    scale = float(seen.axes[0, 0].norm() / seen.zoom[0, 0])
-    zoom = half / scale - 0.22 * float(p["tall"])
-    u[NAMES.index("camera_zoom")] = (-0.32 + max(0.1024 + 2.12 * (zoom - 0.74), 0.0) ** 0.5) / 1.06
-    u[NAMES.index("camera_lift")] = 0.5 + (lift - float(seen.centre[0, 1])) / scale / 0.7
-    u[NAMES.index("camera_shift")] = 0.5 + (shift - float(seen.centre[0, 0])) / scale / 0.36
+    half, lift, shift = torch.tensor([view[1:] for view in views]).unbind(1)
+    scale = seen.axes[:, 0].norm(dim=1) / seen.zoom[:, 0]
+    zoom = half / scale - 0.22 * p["tall"][:, 0]
+    u[:, NAMES.index("camera_zoom")] = (-0.32 + (0.1024 + 2.12 * (zoom - 0.74)).clamp(min=0).sqrt()) / 1.06
+    u[:, NAMES.index("camera_lift")] = 0.5 + (lift - seen.centre[:, 1]) / scale / 0.7
+    u[:, NAMES.index("camera_shift")] = 0.5 + (shift - seen.centre[:, 0]) / scale / 0.36
     return u.clamp(0.01, 0.99)
 
 

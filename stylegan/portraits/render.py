@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stylegan.portraits.background import background
-from stylegan.portraits.blocks import pack
+from stylegan.portraits.blocks import Blocks, pack
 from stylegan.portraits.camera import Frame, pixel_size
-from stylegan.portraits.coordinates import check, check_resolution, decode
+from stylegan.portraits.coordinates import as_characters, check, check_resolution, decode
 from stylegan.portraits.distance import MATERIALS, evaluate
 from stylegan.portraits.glasses import Glasses, glasses
 from stylegan.portraits.head import Shape, Solid, build
@@ -40,7 +42,7 @@ _SOFTEST, _SHARPEST = 0.01875, 0.004
 _BLEND = (0.008, 0.012)
 
 
-def render(u: Tensor, resolution: int = 128, tint: Tint | None = None) -> Tensor:
+def render(u: Tensor, resolution: int = 128, tint: Tint | None = None, threads: int = 1) -> Tensor:
     """Draw portraits of people or characters.
 
     Every picture depends on its own u alone. Pictures of different resolutions look alike when they are reduced; from
@@ -50,6 +52,8 @@ def render(u: Tensor, resolution: int = 128, tint: Tint | None = None) -> Tensor
         u: (N, 64) for people or (N, 128) for characters, in [0, 1], on the CPU or a GPU.
         resolution: pixels along a side, from 8 to 1024.
         tint: of these portraits; see `stylegan.portraits.tint`.
+        threads: how many share out the rays from 256 px on, beside those that torch has for each operation; pictures do
+            not depend on it. Set torch's own number to 1 where this one is more.
 
     Returns:
         (N, 3, resolution, resolution) float32 in [0, 1], sRGB, on the device of u.
@@ -68,10 +72,10 @@ def render(u: Tensor, resolution: int = 128, tint: Tint | None = None) -> Tensor
     # arithmetic, so that many portraits are set up together.
     group = max(1, (_HELD_ON_GPU if u.is_cuda else _HELD_ON_CPU) // side**2)
     parts = []
-    with torch.no_grad():
+    with torch.no_grad(), _shared(threads if side >= _REFINED else 1) as pool:
         for i in range(0, len(u), group):
             few = None if tint is None or not bool(tint.on[i : i + group].any()) else tint[i : i + group]
-            parts.append(_reduced(_draw(_scene(u[i : i + group], side, few)), resolution))
+            parts.append(_reduced(_draw(_scene(u[i : i + group], side, few, pool)), resolution))
     return torch.cat(parts) if parts else u.new_zeros(0, 3, resolution, resolution)
 
 
@@ -93,6 +97,18 @@ def materials(u: Tensor, resolution: int) -> Tensor:
     return torch.cat(parts)
 
 
+def _shared(threads: int) -> AbstractContextManager[Executor | None]:
+    """So many threads, in which torch has one thread each; none if one is enough."""
+    if threads <= 1:
+        return nullcontext()
+    return ThreadPoolExecutor(threads, initializer=_begin)
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+
+
 def _rays(resolution: int) -> int:
     """How many rays are traced along a side of a picture."""
     factor = next(factor for most, factor in _RAYS if resolution <= most)
@@ -111,7 +127,8 @@ class _Scene:
     surfaces are moved inwards, and how soft paint is; `key` (N, 3) is the direction to the key light.
 
     Portraits that differ in colour and paint alone are traced once: `first` (M,) are the portraits that are traced,
-    `like` (N,) says which of those each portrait looks like. `bodies` and `body_view` are theirs, in M rows.
+    `like` (N,) says which of those each portrait looks like. `bodies` and `body_view` are theirs, in M rows. `pose` is
+    that of the tint. The threads of `pool` share out the rays.
     """
 
     shape: Shape
@@ -126,6 +143,8 @@ class _Scene:
     bodies: Solid
     body_view: Frame
     tint: Tint | None
+    pose: tuple[Shape, Frame] | None
+    pool: Executor | None
 
     def each(self, traced: Tensor, dim: int = 0) -> Tensor:
         """Rows of the portraits that are traced, M along `dim`, as rows of all N."""
@@ -142,23 +161,28 @@ class _Surfaces:
     hidden: Tensor
 
 
-def _scene(u: Tensor, side: int, tint: Tint | None = None) -> _Scene:
+def _scene(u: Tensor, side: int, tint: Tint | None = None, pool: Executor | None = None) -> _Scene:
     shape = build(decode(u))
     view = frame(shape)
     pixel = pixel_size(view, side)
     # An outline is as soft as a ray is wide. Wide rays reach further in than the skirt: all is traced thinner for them.
     thin = (pixel / 2 - _SKIRT).clamp(min=0)
-    key = key_light(shape)
+    key = key_light(shape.p, shape.rotation)
     first, like = distinct((shape.solid, shape.rotation, view.centre, view.axes, view.zoom, key))
     edge = (1.5 * pixel).clamp(_SHARPEST, _SOFTEST)
+    pose = None
+    if tint is not None:
+        # A picture is mostly drawn in the pose that it was painted in.
+        same = torch.equal(as_characters(tint.at).to(u), as_characters(u))
+        pose = (shape, view) if same else tint.pose()
     bodies, body_view = select(shape.solid, first), select(view, first)
-    return _Scene(shape, view, side, pixel, thin, edge, key, first, like, bodies, body_view, tint)
+    return _Scene(shape, view, side, pixel, thin, edge, key, first, like, bodies, body_view, tint, pose, pool)
 
 
 def _traced(scene: _Scene) -> tuple[Traced, Traced, Glasses]:
     """The rays of the bodies, the same of all portraits, and the glasses that these meet."""
     turn = scene.shape.rotation[scene.first]
-    traced = trace(scene.bodies, turn, scene.body_view, scene.side, _SKIRT, scene.thin[scene.first])
+    traced = trace(scene.bodies, turn, scene.body_view, scene.side, _SKIRT, scene.thin[scene.first], scene.pool)
     rays = Traced(scene.each(traced.origin), scene.each(traced.d, 1), scene.each(traced.depth), scene.each(traced.left))
     return traced, rays, glasses(scene.shape, rays.origin, rays.d, rays.depth, scene.edge)
 
@@ -185,9 +209,9 @@ def _found(scene: _Scene, traced: Traced, hidden: Tensor | None) -> _Surfaces:
     cover = (pixel / 2 + _SKIRT + thin - traced.left) / torch.where(thin > 0, 0.8 * pixel, pixel)
     cover = cover.clamp(0, 1)
     hits = cover > 0
-    surface = _surfaces(scene.bodies, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND))
+    surface = _surfaces(scene.bodies, traced, hits, thin, (1.2 * pixel).clamp(*_BLEND), scene.pool)
     if hidden is None:
-        hidden = occlusion(scene.bodies, surface[:6], scene.key[scene.first], hits, scene.side)
+        hidden = occlusion(scene.bodies, surface[:6], scene.key[scene.first], hits, scene.side, scene.pool)
     return _Surfaces(cover, surface, hidden)
 
 
@@ -201,19 +225,24 @@ def _colour(scene: _Scene, d: Tensor, found: _Surfaces, ground: Tensor, worn: Gl
     painted = _painted(scene, surface, hits)
     hidden = hidden.flatten(1)
     added = None
-    if scene.tint is not None:
+    if scene.tint is not None and scene.pose is not None:
         share = _tintable(surface, painted) * worn.bare(cover)
-        added = scene.tint.on_head(surface[:3], share).flatten(1)
+        added = scene.tint.on_head(surface[:3], share, *scene.pose).flatten(1)
     picture = ground.clone()
-    for few in pack(hits).slices():
+
+    def lay(few: Blocks) -> None:
         flat = few.flat
+        p, colours, rotation, wide = select((shape.p, shape.colours, shape.rotation, pixel), few.owner)
         at = surface.flatten(1)[:, flat]
-        hit = Hit(at[:3], d.flatten(1)[:, flat], at[3:6], at[6:], pixel[few.owner])
-        colour = shade(select(shape, few.owner), hit, Paint.of(painted[:, flat]), *hidden[:, flat])
+        hit = Hit(at[:3], d.flatten(1)[:, flat], at[3:6], at[6:], wide)
+        colour = shade(p, colours, rotation, hit, Paint.of(painted[:, flat]), *hidden[:, flat])
         colour = _develop(worn.over(colour, few)).transpose(0, 1)
         if added is not None:
             colour = (colour + added[:, flat]).clamp(0, 1)
-        picture[:, flat] += (colour - picture[:, flat]) * cover.view(-1)[flat]
+        under = ground[:, flat]
+        picture[:, flat] = under + (colour - under) * cover.view(-1)[flat]
+
+    pack(hits).each(lay, scene.pool)
     return picture
 
 
@@ -240,25 +269,34 @@ def _refine(scene: _Scene, traced: Traced, ground: Tensor, picture: Tensor, worn
     under = ground.view(3, len(own), -1).gather(2, own.expand(3, -1, -1)).flatten(1)
     worn = worn.at(own)
     turn = scene.shape.rotation[scene.first]
+    # Rays of edges are too few to be shared out.
+    one = replace(scene, pool=None)
+
+    def again(offset: tuple[float, float]) -> Tensor:
+        traced = march(scene.bodies, turn, scene.body_view, start, side, thin, offset, place)
+        return _colour(one, scene.each(traced.d, 1), _found(one, traced, hidden), under, worn)
+
     total = torch.zeros_like(under)
-    for offset in _ROTATED:
-        again = march(scene.bodies, turn, scene.body_view, start, side, thin, offset, place)
-        total += _colour(scene, scene.each(again.d, 1), _found(scene, again, hidden), under, worn)
+    for colour in map(again, _ROTATED) if scene.pool is None else scene.pool.map(again, _ROTATED):
+        total += colour
     picture = picture.clone().view(3, len(own), -1)
     row, rank = real.nonzero().unbind(1)
     picture[:, row, own[row, rank]] = total.view(3, len(own), -1)[:, row, rank] / len(_ROTATED)
     return picture.flatten(1)
 
 
-def _surfaces(solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor) -> Tensor:
+def _surfaces(
+    solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: Tensor, pool: Executor | None = None
+) -> Tensor:
     """What the rays hit: (12, N, P), position, normal, and the shares of `MATERIALS`; 0 where nothing.
 
     Materials blend over about `blend` (N, 1) where they meet.
     """
     out = traced.d.new_zeros(6 + len(MATERIALS), *hits.shape)
     h = 0.006
-    for few in pack(hits).slices():
-        one = select(solid, few.owner)
+
+    def look(few: Blocks) -> None:
+        one, inwards, soft = select((solid, thin, blend), few.owner)
         points, d = at_rays(traced, few, traced.depth.view(-1)[few.flat])
         x, y, z = points
         here = evaluate(one, x, y, z)
@@ -266,14 +304,16 @@ def _surfaces(solid: Solid, traced: Traced, hits: Tensor, thin: Tensor, blend: T
         steps = ((x + h, y, z), (x, y + h, z), (x, y, z + h))
         normal = torch.stack([evaluate(one, *step).nearest() - nearest for step in steps])
         normal = normal * (normal.square().sum(0) + 1e-12).rsqrt()
-        points = points + d * (thin[few.owner] / (normal * d).sum(0).clamp(max=-0.3))
+        points = points + d * (inwards / (normal * d).sum(0).clamp(max=-0.3))
         # Cloth stands back a little, so that a neck does not fray into its collar.
         here.of["cloth"] -= 0.03
-        share = torch.softmax(torch.stack(list(here.of.values())) / -blend[few.owner], 0)
+        share = torch.softmax(torch.stack(list(here.of.values())) / -soft, 0)
         rows = list(range(6)) + [6 + MATERIALS.index(name) for name in here.of]
         out.flatten(1)[torch.tensor(rows, device=out.device)[:, None, None], few.flat] = torch.cat(
             [points, normal, share]
         )
+
+    pack(hits).each(look, pool)
     return out
 
 
@@ -282,11 +322,15 @@ def _painted(scene: _Scene, surface: Tensor, hits: Tensor) -> Tensor:
     out = surface.new_zeros(9, hits.numel())
     # Hair and cloth let light in as far as skin does.
     out[6] = 1
-    for few in pack(hits & (surface[6] > 1e-3)).slices():
-        one, owner = select(scene.shape, few.owner), few.owner
+    shape = scene.shape
+
+    def ask(few: Blocks) -> None:
+        chosen = select((shape.p, shape.features, shape.colours, scene.key, scene.edge, scene.pixel), few.owner)
+        p, features, colours, light, edge, pixel = chosen
         points = surface[:3].flatten(1)[:, few.flat]
-        light, edge, pixel = scene.key[owner], scene.edge[owner], scene.pixel[owner]
-        out[:, few.flat] = paint(one.p, one.features, one.colours, points, light, edge, pixel).packed()
+        out[:, few.flat] = paint(p, features, colours, points, light, edge, pixel).packed()
+
+    pack(hits & (surface[6] > 1e-3)).each(ask, scene.pool)
     return out
 
 

@@ -6,6 +6,7 @@ numbers, so that all of them at all points are one matrix product.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,43 +17,66 @@ from stylegan.portraits.smooth import ROUNDING, mix, soft_abs
 
 def vector(like: Tensor, *xyz: float | Tensor) -> Tensor:
     """Vectors (N, 3) of numbers and columns (N, 1); N and the device are those of `like` (N, 1)."""
-    return torch.cat([torch.zeros_like(like) + v for v in xyz], 1)
+    return torch.cat([v if isinstance(v, torch.Tensor) else torch.full_like(like, v) for v in xyz], 1)
 
 
-def form(centre: Tensor, matrix: Tensor, mirrored: bool) -> Tensor:
-    """Coefficients (N, 13) of (q-c)' A (q-c) over xx, yy, zz, yz, y, z, 1, x, xy, xz, |x|, |x|y, |x|z.
+def forms(centre: Tensor, matrix: Tensor, mirrored: Sequence[bool]) -> Tensor:
+    """Coefficients (E, N, 13) of (q-c)' A (q-c) over xx, yy, zz, yz, y, z, 1, x, xy, xz, |x|, |x|y, |x|z.
 
-    With `mirrored` |x| stands for x.
+    Args:
+        centre: c, (E, N, 3).
+        matrix: A, (E, N, 3, 3).
+        mirrored: for each of the E, whether |x| stands for x.
     """
-    linear = -2 * (matrix @ centre[..., None])[..., 0]
-    constant = (centre[:, None] @ matrix @ centre[..., None])[:, 0]
-    out = matrix.new_zeros(len(matrix), 13)
-    for i in range(3):
-        out[:, i] = matrix[:, i, i]
-    out[:, 3] = 2 * matrix[:, 1, 2]
-    out[:, 4:6] = linear[:, 1:]
-    out[:, 6:7] = constant
-    k = 10 if mirrored else 7
-    if mirrored:
-        # |x| is rounded off; what that adds to x^2 has to go, or the form turns negative near its centre.
-        out[:, 6] += ROUNDING * matrix[:, 0, 0]
-    out[:, k] = linear[:, 0]
-    out[:, k + 1] = 2 * matrix[:, 0, 1]
-    out[:, k + 2] = 2 * matrix[:, 0, 2]
+    about = (matrix @ centre[..., None])[..., 0]
+    linear = -2 * about
+    out = matrix.new_zeros(*matrix.shape[:2], 13)
+    out[..., :3] = matrix.diagonal(dim1=2, dim2=3)
+    out[..., 3] = 2 * matrix[..., 1, 2]
+    out[..., 4:6] = linear[..., 1:]
+    out[..., 6] = (centre * about).sum(-1)
+    with_x = torch.cat([linear[..., :1], 2 * matrix[..., 0, 1:]], -1)
+    for k, which in ((7, False), (10, True)):
+        rows = [row for row, twice in enumerate(mirrored) if twice == which]
+        if rows:
+            out[rows, :, k : k + 3] = with_x[rows]
+        if rows and which:
+            # |x| is rounded off; what that adds to x^2 has to go, or the form turns negative near its centre.
+            out[rows, :, 6] += ROUNDING * matrix[rows, :, 0, 0]
     return out
 
 
-def ellipsoid(centre: Tensor, radii: Tensor, mirrored: bool = False, frame: Tensor | None = None) -> Tensor:
-    """The two forms (N, 2, 13) that the distance to ellipsoids of these centres and radii (N, 3) needs.
+@dataclass(frozen=True)
+class Ellipsoid:
+    """Ellipsoids of these centres and radii (N, 3), whose axes are the columns of `frame` (N, 3, 3), by default those
+    of the head; mirrored ones stand on both sides."""
 
-    Their axes are the columns of `frame` (N, 3, 3), by default those of the head; mirrored ones stand on both sides.
+    centre: Tensor
+    radii: Tensor
+    mirrored: bool = False
+    frame: Tensor | None = None
+
+
+def ellipsoids(*every: Ellipsoid) -> Tensor:
+    """The two forms (E, N, 2, 13) that the distance to each of E ellipsoids needs.
+
+    One call for many costs little more than for one.
     """
+    centre = torch.stack([one.centre for one in every])
+    radii = torch.stack([one.radii for one in every])
+    head = torch.eye(3, device=centre.device).expand(centre.shape[1], 3, 3)
+    frame = torch.stack([head if one.frame is None else one.frame for one in every])
+    mirrored = [one.mirrored for one in every]
 
-    def matrix(power: int) -> Tensor:
-        m = torch.diag_embed(radii**power)
-        return m if frame is None else frame @ m @ frame.transpose(1, 2)
+    def of(power: int) -> Tensor:
+        return forms(centre, (frame * (radii**power)[..., None, :]) @ frame.transpose(2, 3), mirrored)
 
-    return torch.stack([form(centre, matrix(-2), mirrored), form(centre, matrix(-4), mirrored)], 1)
+    return torch.stack([of(-2), of(-4)], 2)
+
+
+def ellipsoid(centre: Tensor, radii: Tensor, mirrored: bool = False, frame: Tensor | None = None) -> Tensor:
+    """The two forms (N, 2, 13) of one `Ellipsoid`."""
+    return ellipsoids(Ellipsoid(centre, radii, mirrored, frame))[0]
 
 
 def rows_of(*ellipsoids: Tensor) -> Tensor:
@@ -81,34 +105,49 @@ def ellipsoid_distances(rows: Tensor, m: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Cone:
-    """A cone with round ends on both sides of the head, from `a` (N, 3) of radius `ra` (N, 1) to `b` of radius `rb`;
-    `flat` (N, 1) says how many times thinner it is from front to back."""
+    """A cone with round ends on both sides of the head, each (N, 1).
 
-    a: Tensor
-    b: Tensor
+    Args:
+        x, y, z: where it begins.
+        along_x, along_y, along_z: from there to its other end, z drawn out by `flat`.
+        square: the square of the length of that.
+        ra, rb: radii of the ends.
+        flat: how many times thinner it is from front to back.
+        slope: the distance to its side as a share of that to its axis at the same height.
+    """
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    along_x: Tensor
+    along_y: Tensor
+    along_z: Tensor
+    square: Tensor
     ra: Tensor
     rb: Tensor
     flat: Tensor
+    slope: Tensor
 
 
-def cone(a: Tensor, b: Tensor, ra: float | Tensor, rb: float | Tensor, flat: float | Tensor = 1.0) -> Cone:
-    """A `Cone` of numbers and columns (N, 1)."""
+def cone(a: Tensor, b: Tensor, ra: float | Tensor, rb: float | Tensor, flat: float = 1.0) -> Cone:
+    """A `Cone` from points a (N, 3) to b, of numbers and columns (N, 1)."""
     one = torch.ones_like(a[:, :1])
-    return Cone(a, b, one * ra, one * rb, one * flat)
+    ra, rb, thin = one * ra, one * rb, one * flat
+    axis = b - a
+    axis = torch.cat([axis[:, :2], axis[:, 2:] * flat], 1)
+    square = axis.square().sum(1, keepdim=True)
+    # The side of a cone is nearer than the point of its axis at the same height says.
+    slope = (1 + (ra - rb).square() / square).rsqrt() / thin
+    (x, y, z), (along_x, along_y, along_z) = a.split(1, 1), axis.split(1, 1)
+    return Cone(x, y, z, along_x, along_y, along_z, square, ra, rb, thin, slope)
 
 
 def cone_distance(c: Cone, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """A bound (N, P) of the distance to a cone (after Quilez, "round cone")."""
-    axis = c.b - c.a
-    axis = torch.cat([axis[:, :2], axis[:, 2:] * c.flat], 1)
-    length = axis.square().sum(1, keepdim=True).sqrt()
-    px, py, pz = soft_abs(x) - c.a[:, :1], y - c.a[:, 1:2], (z - c.a[:, 2:]) * c.flat
-    along = (px * axis[:, :1] + py * axis[:, 1:2] + pz * axis[:, 2:]) / length.square()
-    along = along.clamp(0, 1)
-    dx, dy, dz = px - along * axis[:, :1], py - along * axis[:, 1:2], pz - along * axis[:, 2:]
-    # The side of a cone is nearer than the point of its axis at the same height says.
-    slope = (1 + ((c.ra - c.rb) / length).square()).rsqrt() / c.flat
-    return ((dx * dx + dy * dy + dz * dz + 1e-9).sqrt() - mix(c.ra, c.rb, along)) * slope
+    px, py, pz = soft_abs(x) - c.x, y - c.y, (z - c.z) * c.flat
+    along = ((px * c.along_x + py * c.along_y + pz * c.along_z) / c.square).clamp_(0, 1)
+    dx, dy, dz = px - along * c.along_x, py - along * c.along_y, pz - along * c.along_z
+    return ((dx * dx + dy * dy + dz * dz + 1e-9).sqrt_() - mix(c.ra, c.rb, along)) * c.slope
 
 
 def box_distance(centre: Tensor, half: Tensor, rounding: float, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylegan.portraits.camera import project
+from stylegan.portraits.camera import Frame, project
 from stylegan.portraits.coordinates import as_characters, decode
 from stylegan.portraits.distance import MATERIALS
-from stylegan.portraits.head import build
+from stylegan.portraits.head import Shape, build
 from stylegan.portraits.landmarks import frame
 
 # What has a field of its own.
@@ -52,10 +52,16 @@ class Tint:
         smaller = side < field.shape[-1]
         return F.interpolate(field, size=(side, side), mode="bicubic", antialias=smaller).flatten(2)
 
-    def on_head(self, points: Tensor, share: Tensor) -> Tensor:
-        """What is added (3, N, P) at points (3, N, P) of head space, of which `share` (6, N, P) is each material."""
+    def pose(self) -> tuple[Shape, Frame]:
+        """The heads that they were made for, and how these were framed."""
         shape = build(decode(as_characters(self.at)))
-        view = frame(shape)
+        return shape, frame(shape)
+
+    def on_head(self, points: Tensor, share: Tensor, shape: Shape, view: Frame) -> Tensor:
+        """What is added (3, N, P) at points (3, N, P) of head space, of which `share` (6, N, P) is each material.
+
+        `shape` and `view` are those of `pose`.
+        """
         flat = project(shape, points.permute(1, 2, 0)) - view.centre[:, None]
         place = flat @ torch.linalg.inv(view.axes)
         fields = F.interpolate(self.colour[:, :-1].flatten(1, 2), size=(_FINE, _FINE), mode="bicubic")

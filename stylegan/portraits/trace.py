@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +35,7 @@ class _Plan:
 
 
 # In small pictures a ray that has not quite arrived is not seen; in large ones every ray that grazes an edge is.
-_SMALL = _Plan(((16, 12), (8, 5), (4, 4), (2, 2)), ((3, True), (3, True), (4, True)))
+_SMALL = _Plan(((8, 5), (4, 4), (2, 2)), ((3, True), (3, True), (4, True)))
 _MIDDLE = _Plan(((16, 12), (8, 6), (4, 6), (2, 4)), ((1, False), (2, True), (3, True), (4, True), (6, True)))
 _LARGE = _Plan(_MIDDLE.coarse, (*_MIDDLE.steps, (10, True)))
 
@@ -59,25 +61,33 @@ class Traced:
     left: Tensor
 
 
-def trace(solid: Solid, rotation: Tensor, view: Frame, side: int, skirt: float, thin: Tensor) -> Traced:
+def trace(
+    solid: Solid,
+    rotation: Tensor,
+    view: Frame,
+    side: int,
+    skirt: float,
+    thin: Tensor,
+    pool: Executor | None = None,
+) -> Traced:
     """Trace the rays of pictures; `side` is a multiple of 8.
 
     Rays that pass a surface by less than half a pixel and `skirt` may show. All surfaces are moved inwards by `thin`
-    (N, 1).
+    (N, 1). The threads of a pool share out the rays.
     """
     if side < _HALVED or side % 16:
         start = approach(solid, rotation, view, side, pixel_size(view, side) / 2 + skirt)
-        return march(solid, rotation, view, start, side, thin)
+        return march(solid, rotation, view, start, side, thin, pool=pool)
     half = side // 2
     margin = pixel_size(view, half) / 2 + skirt
     start = approach(solid, rotation, view, half, margin)
-    known = march(solid, rotation, view, start, half, thin)
+    known = march(solid, rotation, view, start, half, thin, pool=pool)
     depth = torch.where(known.left < margin + thin, known.depth, FAR)
     uneven = jumps(depth, half, pixel_size(view, half)).float().view(-1, 1, half, half)
     smooth = _enlarged(1 - F.max_pool2d(uneven, 3, 1, 1).flatten(1), side) > 0
     foretold = F.interpolate(depth.view(-1, 1, half, half), size=(side, side), mode="bilinear").flatten(1)
     start = torch.where(smooth & (foretold < FAR), foretold, _enlarged(start, side))
-    return march(solid, rotation, view, start, side, thin, plan=_FORETOLD)
+    return march(solid, rotation, view, start, side, thin, plan=_FORETOLD, pool=pool)
 
 
 def jumps(depth: Tensor, side: int, least: Tensor) -> Tensor:
@@ -127,6 +137,7 @@ def march(
     offset: tuple[float, float] = (0.0, 0.0),
     place: Tensor | None = None,
     plan: _Plan | None = None,
+    pool: Executor | None = None,
 ) -> Traced:
     """Trace the rays of a picture, as `camera.rays` has them at an `offset` and a `place`, from the depths t (N, P) on.
 
@@ -140,8 +151,8 @@ def march(
     todo = t < FAR
     enough = 0.35 * _HALF / side * view.zoom
     for steps, fine in (plan or _plan(side)).steps:
-        for few in pack(todo).slices():
-            _march(select(solid, few.owner), origin, d, few, (t, best, left), steps, fine, thin[few.owner])
+        work = partial(_march, solid, origin, d, (t, best, left), steps, fine, thin)
+        pack(todo).each(work, pool)
         todo = todo & (left > enough) & (t < FAR)
     return Traced(origin, d, best, left)
 
@@ -150,12 +161,13 @@ def _march(
     solid: Solid,
     origin: Tensor,
     d: Tensor,
-    few: Blocks,
     state: tuple[Tensor, Tensor, Tensor],
     steps: int,
     fine: bool,
     thin: Tensor,
+    few: Blocks,
 ) -> None:
+    solid, thin = select((solid, thin), few.owner)
     o, v = origin[few.owner], d.flatten(1)[:, few.flat]
     t, best, left = (whole.view(-1)[few.flat] for whole in state)
     before = move = torch.zeros_like(t)
@@ -206,7 +218,9 @@ def _hidden(solid: Solid, points: Tensor, normal: Tensor, key: Tensor) -> Tensor
     return torch.stack((ao, shadow * shadow * (3 - 2 * shadow)))
 
 
-def occlusion(solid: Solid, surface: Tensor, key: Tensor, hits: Tensor, side: int) -> Tensor:
+def occlusion(
+    solid: Solid, surface: Tensor, key: Tensor, hits: Tensor, side: int, pool: Executor | None = None
+) -> Tensor:
     """How open to the sky every pixel is, and how much of the key light reaches it: (2, N, P), 1 where there is no hit.
 
     Both are smooth, so every fourth pixel is asked, and the others take the mean of their neighbours that were.
@@ -217,15 +231,19 @@ def occlusion(solid: Solid, surface: Tensor, key: Tensor, hits: Tensor, side: in
         key: direction (N, 3) to the key light.
         hits: mask (N, P) of the pixels that show something.
         side: pixels along a side.
+        pool: its threads share out the pixels.
     """
     n, half = len(hits), side // 2
     asked = hits.view(n, side, side)[:, ::2, ::2].flatten(1)
     known = surface.new_zeros(3, n, half * half)
     known[0] = asked
     points = surface.view(6, n, side, side)[:, :, ::2, ::2].reshape(6, -1)
-    for few in pack(asked).slices():
+
+    def ask(few: Blocks) -> None:
         p = points[:, few.flat]
         known[1:].view(2, -1)[:, few.flat] = _hidden(select(solid, few.owner), p[:3], p[3:], key[few.owner])
+
+    pack(asked).each(ask, pool)
     grid = F.pad(known.transpose(0, 1).reshape(n, 3, half, half), (0, 1, 0, 1), mode="replicate")
     grid = F.interpolate(grid, size=(side + 1, side + 1), mode="bilinear", align_corners=True)[..., :side, :side]
     grid = grid.flatten(2).transpose(0, 1)

@@ -220,7 +220,7 @@ def test_ctrl_c_ends_a_fit_with_the_best_so_far(target: torch.Tensor, monkeypatc
     # A size that only the last drawing has.
     how["resolution"] = 40
 
-    def render(u: torch.Tensor, resolution: int, tint: Tint | None = None) -> torch.Tensor:
+    def render(u: torch.Tensor, resolution: int, tint: Tint | None = None, threads: int = 1) -> torch.Tensor:
         if resolution == 40:
             times[0] += 1
             if times[0] <= presses:

@@ -144,6 +144,26 @@ def test_a_jacobian_that_is_known_is_not_evaluated() -> None:
         least_squares(function, x, target, jacobian=known[:, :, :1])
 
 
+def test_a_value_that_is_known_is_not_evaluated_again() -> None:
+    matrix = torch.tensor([[1.0, 2.0], [0.0, 1.0]])
+    x, target = torch.zeros(1, 2), torch.tensor([[1.0, 4.0]])
+    asked: list[int] = []
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        asked.append(len(x))
+        return x @ matrix
+
+    found = least_squares(function, x, target, steps=2)
+    first = asked.copy()
+    asked.clear()
+    known = least_squares(function, x, target, value=x @ matrix, steps=2)
+    assert asked == first[1:]
+    assert known.evaluations == found.evaluations - 1
+    torch.testing.assert_close(known.x, found.x)
+    with pytest.raises(ValueError, match=r"The values are \(1, 1\); give \(1, 2\)"):
+        least_squares(function, x, target, value=torch.zeros(1, 1))
+
+
 def test_what_hardly_counts_is_differentiated_once() -> None:
     asked: list[int] = []
 

@@ -10,6 +10,7 @@ import pulse
 from pulse import fit_portrait
 from pulse.finish import Solution
 from pulse.fit_portrait import drawn, fit, to_normal, to_unit
+from pulse.fit_portrait.oddity import weight_of
 from pulse.fit_portrait.problem import NAMES, Problem
 from pulse.fit_portrait.switches import alternatives
 from stylegan import portraits
@@ -185,7 +186,53 @@ def test_only_targets_that_no_portrait_shows_are_fitted_softly(monkeypatch: pyte
     strange = torch.zeros_like(near)
     strange[:, :, ::2, ::3] = 1
     seen: list[tuple[bool, list[int]]] = []
-    monkeypatch.setattr(fit_portrait, "_found", lambda part, best, rows, v: seen.append((part.soft, rows.tolist())))
+    monkeypatch.setattr(fit_portrait, "_found", lambda part, best, rows, *_: seen.append((part.soft, rows.tolist())))
     fit(torch.cat([strange, near]), "any", 1e-5, 1, _rngs(2))
     fit(strange, "people", 1e-5, 1, _rngs(1))
     assert seen == [(False, [1]), (True, [0]), (False, [0])]
+
+
+def test_all_starts_of_strange_targets_are_polished_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = torch.zeros(2, 3, 8, 8)
+    strange[0, :, ::2, ::3] = 1
+    strange[1, :, ::3, ::2] = 1
+    monkeypatch.setattr(fit_portrait, "_STEPS", 1)
+    problem = Problem(strange, "any", 1e-5, soft=True)
+    v, value, _, far = fit_portrait.screened_points(Problem(strange, "any", 1e-5), 2, _rngs(2))
+    assert far.all()
+    best = fit_portrait._Watched(v[:, 0], 10, None)
+    polished: list[Solution] = []
+    polish = Problem.polish
+
+    def watched(self: Problem, points: torch.Tensor, rows: torch.Tensor, *more: Any, **other: Any) -> Solution:
+        assert rows.tolist() == [0, 0, 1, 1]
+        polished.append(polish(self, points, rows, *more, **other))
+        return polished[0]
+
+    monkeypatch.setattr(Problem, "polish", watched)
+    value = problem.filtered(value.flatten(0, 1)).view_as(value)
+    found = fit_portrait._polished(problem, best, torch.arange(2), v, value)
+    assert len(polished) == 1
+    cost = (polished[0].cost * weight_of(problem, polished[0].x)).view(2, 2)
+    assert best.start.tolist() == cost.argmin(1).tolist()
+    rows = torch.arange(2)
+    torch.testing.assert_close(found.x, polished[0].x.view(2, 2, -1)[rows, best.start])
+    # What a watcher sees is the nearer one so far.
+    torch.testing.assert_close(
+        best.last, problem.errors(polished[0]).view(2, 2)[rows, polished[0].cost.view(2, 2).argmin(1)]
+    )
+
+
+def test_what_is_drawn_for_screened_points_is_what_a_polish_begins_with() -> None:
+    _, target = _person(8)
+    for soft in (False, True):
+        problem = Problem(target, "any", 1e-5, soft)
+        plain = Problem(target, "any", 1e-5)
+        v, value, error, _ = fit_portrait.screened_points(plain, 2, _rngs(1))
+        assert v.shape[:2] == value.shape[:2] == (1, 2)
+        known = problem.filtered(value[0])
+        torch.testing.assert_close(known, problem.draw(v[0]), atol=1e-4, rtol=0)
+        assert float((value[0, 0] - plain.flat[0]).square().mean()) == pytest.approx(float(error), rel=1e-5)
+        before = problem.evaluations
+        problem.polish(v[0], torch.zeros(2, dtype=torch.long), 0, value=known)
+        assert problem.evaluations == before

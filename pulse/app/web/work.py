@@ -34,7 +34,7 @@ from stylegan import portraits
 from stylegan.common import pictures as files
 from stylegan.common.grid import grid
 from stylegan.common.pixels import to_pil
-from stylegan.portraits import encoder
+from stylegan.portraits import encoder, prototypes
 
 # What the board can show of a picture that is dropped, and how many sprites of a sheet.
 PARTS, _PIECES = ("all", "head", "sheet"), 48
@@ -47,7 +47,9 @@ _LOCK = threading.Lock()
 
 def warm_up() -> None:
     """Loads what the first visitor would wait for."""
-    encoder.read(sprites.load(sprites.names()[0]))
+    first = sprites.load(sprites.names()[0])
+    encoder.read(first)
+    prototypes.dressed(first, 1)
     portraits.render(portraits.sample(1, torch.Generator().manual_seed(0), "characters"), 64)
 
 

@@ -15,12 +15,14 @@ from PIL import Image
 from stylegan import portraits
 from stylegan.common.processes import in_processes
 from stylegan.portraits import files
+from stylegan.portraits.blocks import pack
 from stylegan.portraits.camera import rays
 from stylegan.portraits.coordinates import decode
 from stylegan.portraits.head import build
 from stylegan.portraits.landmarks import frame
-from stylegan.portraits.parts import distinct, part
-from stylegan.portraits.smooth import soft_min, soft_min_of_all
+from stylegan.portraits.parts import distinct, part, select
+from stylegan.portraits.smooth import ROUNDING, soft_min, soft_min_of_all
+from stylegan.portraits.solids import Ellipsoid, ellipsoid_distances, ellipsoids, monomials, rows_of
 from stylegan.portraits.trace import jumps
 
 # The package's function of that name hides the module.
@@ -70,7 +72,7 @@ def test_smooth_minima_follow_their_formulas_and_keep_their_arguments() -> None:
 
 def test_rows_that_are_equal_are_found_whatever_parts_they_have() -> None:
     a = torch.tensor([[1.0], [2.0], [1.0], [1.0]])
-    worn = part(torch.tensor([True, True, True, False]), torch.tensor([[5.0], [5.0], [5.0], [9.0]]))
+    worn = part(torch.tensor([True, True, True, False]), lambda: torch.tensor([[5.0], [5.0], [5.0], [9.0]]))
     first, like = distinct((a, worn))
     assert first.tolist() == [0, 1, 3]
     assert like.tolist() == [0, 1, 0, 2]
@@ -87,9 +89,9 @@ def test_portraits_that_differ_in_colour_alone_are_traced_once(monkeypatch: pyte
     traced = []
     march = trace_module.march
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **more: Any) -> Any:
         traced.append(len(args[3]))
-        return march(*args)
+        return march(*args, **more)
 
     monkeypatch.setattr(trace_module, "march", counted)
     together = portraits.render(u, 24)
@@ -125,3 +127,52 @@ def test_chosen_rays_are_those_of_the_whole_picture() -> None:
     chosen_origin, chosen = rays(shape.rotation, frame(shape), 12, (0.25, -0.5), place)
     torch.testing.assert_close(chosen_origin, origin)
     torch.testing.assert_close(chosen, every.gather(2, place.expand(3, -1, -1)))
+
+
+def test_what_nobody_has_is_not_made_and_rows_keep_what_they_have() -> None:
+    asked = []
+
+    def make() -> dict[str, torch.Tensor]:
+        asked.append(1)
+        return {"size": torch.arange(4.0)[:, None], "place": torch.arange(8.0).view(4, 2)}
+
+    nobody = part(torch.zeros(4, dtype=torch.bool), make)
+    assert not asked
+    assert not nobody.worn
+    assert select(nobody, torch.tensor([3, 0])).slot.tolist() == [-1, -1]
+    some = select(part(torch.tensor([True, False, True, True]), make), torch.tensor([3, 1, 0, 3]))
+    assert (some.slot.tolist(), some.rows.tolist()) == ([0, -1, 1, 2], [0, 2, 3])
+    assert some.values["size"].tolist() == [[3.0], [0.0], [3.0]]
+    assert some.values["place"].tolist() == [[6.0, 7.0], [0.0, 1.0], [6.0, 7.0]]
+    every = select(part(torch.ones(4, dtype=torch.bool), make), torch.tensor([2, 2, 1]))
+    assert (every.worn_by_all, every.values["size"].tolist()) == (True, [[2.0], [2.0], [1.0]])
+
+
+def test_blocks_never_share_a_pixel() -> None:
+    mask = torch.rand(3, 500, generator=torch.Generator().manual_seed(9)) < 0.5
+    packed = pack(mask)
+    seen = [set(row.tolist()) for row in packed.flat]
+    assert sum(len(row) for row in seen) == int(mask.sum())
+    assert set().union(*seen) == set(mask.view(-1).nonzero()[:, 0].tolist())
+
+
+def test_many_ellipsoids_are_those_that_each_alone_is() -> None:
+    rng = torch.Generator().manual_seed(10)
+    centre, radii = torch.randn(3, 2, 3, generator=rng), 0.2 + torch.rand(3, 2, 3, generator=rng)
+    frame = torch.linalg.qr(torch.randn(2, 3, 3, generator=rng))[0]
+    shapes = [
+        Ellipsoid(centre[0], radii[0]),
+        Ellipsoid(centre[1], radii[1], True),
+        Ellipsoid(centre[2], radii[2], False, frame),
+    ]
+    rows = rows_of(*ellipsoids(*shapes))
+    points = torch.randn(3, 2, 50, generator=rng)
+    got = ellipsoid_distances(rows, monomials(*points))
+    for i, shape in enumerate(shapes):
+        away = points.permute(1, 2, 0) - shape.centre[:, None]
+        if shape.mirrored:
+            away[..., 0] = (points[0] ** 2 + ROUNDING).sqrt() - shape.centre[:, :1]
+        if shape.frame is not None:
+            away = away @ shape.frame
+        k0, k1 = ((away / shape.radii[:, None] ** power).norm(dim=2) for power in (1, 2))
+        torch.testing.assert_close(got[:, i], k0 * (k0 - 1) / k1, atol=2e-3, rtol=1e-3)
