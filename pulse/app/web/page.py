@@ -192,7 +192,7 @@ class Page:
                 work = lambda job: answer.unsure  # noqa: E731
                 name, kind = "map.png", "image/png"
             else:
-                work = partial(film, answer=answer, kind=event._data.get("what"))
+                work = partial(film, answer=answer, kind=event._data.get("what"), every=self.shelf.of(owner))
                 name = f"face-{answer.number}-{event._data.get('what')}{ending()}"
                 kind = "video/mp4" if ending() == ".mp4" else "image/webp"
             job = self.pool.submit(owner, work)
