@@ -1,4 +1,4 @@
-"""Samples of a posterior: chains of Metropolis-adjusted Langevin steps, started from the prior and cooled.
+"""Samples of a posterior: chains of Metropolis-adjusted Langevin steps from an ensemble that was moved to it.
 
 What is sampled is x in R^d with a standard normal prior and measured values with normal noise, at a temperature T of
 the likelihood:
@@ -9,12 +9,11 @@ Where f does not depend on the length of x, because a mapping network scales its
 prior on the sphere.
 
 Sources: A. Jalal et al., Fairness for Image Generation with Uncertain Sensitive Attributes (ICML 2021), sample the
-posterior of a generator by annealed Langevin steps. G. Roberts and R. Tweedie (Bernoulli 2(4), 1996) correct the steps
-after Metropolis and truncate their drift; G. Roberts and J. Rosenthal (J. R. Stat. Soc. B 60(1), 1998) give the best
-rate of acceptance. The metric is a Gauss-Newton Hessian (M. Girolami and B. Calderhead, J. R. Stat. Soc. B 73(2),
-2011), here a mean over chains, estimated by random vectors (M. Hutchinson, Comm. Stat. 19(2), 1990). While they cool,
-chains that fall behind are replaced by copies of others (P. Del Moral, A. Doucet and A. Jasra, Sequential Monte Carlo
-Samplers, J. R. Stat. Soc. B 68(3), 2006).
+posterior of a generator by Langevin steps. G. Roberts and R. Tweedie (Bernoulli 2(4), 1996) correct the steps after
+Metropolis and truncate their drift; G. Roberts and J. Rosenthal (J. R. Stat. Soc. B 60(1), 1998) give the best rate of
+acceptance. The metric is a Gauss-Newton Hessian (M. Girolami and B. Calderhead, J. R. Stat. Soc. B 73(2), 2011), here a
+mean over the ensemble and the chains, the latter by random vectors (M. Hutchinson, Comm. Stat. 19(2), 1990). The chains
+begin where an ensemble smoother leads (`pulse.ensemble`).
 """
 
 from __future__ import annotations
@@ -26,18 +25,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pulse.ensemble import fitting, smooth
+
 # The rate of acceptance to aim at: the best one of Langevin steps in many dimensions.
 _ACCEPTED = 0.574
-# Of the burn-in, the part in which the chains cool; in the rest they learn their step sizes.
-_COOLING = 0.8
-# The first temperature, relative to that at which the likelihood counts as much as the prior.
-_HOT = 2.0
-# Chains are replaced when the weights of less than this part of them count.
-_ALIKE = 0.5
-# How much of what was learnt of the metric each step keeps.
-_KEPT = 0.95
+# Of the burn-in, the part that the ensemble takes; in the rest the chains learn their step sizes and the metric.
+_ENSEMBLE = 0.75
+_ROUNDS = 5
+# Without gradients so many times more points fit into a call.
+_WITHOUT_GRADIENTS = 4
+# Members of the ensemble, at least; and how many for each coordinate, because a regression needs more than one.
+_MEMBERS, _FOR_EACH = 256, 2
+# How much of what was learnt of the metric each step keeps, and how many such steps the ensemble's share is worth.
+_KEPT, _WORTH = 0.95, 5.0
 # Step sizes: the first, the longest, and how fast they are learnt.
-_FIRST, _LONGEST, _GAIN = 0.3, 2.0, 0.4
+_FIRST, _LONGEST, _GAIN = 0.1, 2.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,17 @@ def langevin(
 ) -> Iterator[Chains]:
     """Walks M chains into one posterior; yields the start, and the chains after every step.
 
-    The burn-in cools from a temperature at which the likelihood counts little. It learns the metric and a step size for
-    each chain, and replaces chains that fall behind. Afterwards nothing is learnt, and every step of a chain leaves the
-    posterior as it is.
+    The burn-in leads an ensemble there, in a few rounds that stand for several steps each. The chains go on from
+    members that fit, and learn the metric and a step size each. Afterwards nothing is learnt, and every
+    step of a chain leaves the posterior as it is.
 
     Args:
         values: (m, d) -> (m, n), each row on its own; differentiable.
         x: (M, d), draws of the prior.
         target: (n,).
         variance: of the noise of one value.
-        rngs: one for each chain.
-        steps: in all; the first `burn_in` of them only lead there.
+        rngs: one for each chain; the first also draws the rest of the ensemble.
+        steps: in all; the first `burn_in` of them only lead there. Without burn-in the chains begin at x.
         temperature: T.
         at_once: how many points `values` gets in a call.
 
@@ -96,34 +98,42 @@ def langevin(
     (True, True)
     """
     m, d = x.shape
-    square, pull, _ = _measured(values, x, target, None, at_once)
-    finite = _finite(square, pull)
-    mean = float(square[finite].mean()) if bool(finite.any()) else 0.0
-    hot = max(temperature, _HOT * mean / (variance * d))
-    log_step = x.new_full((m,), math.log(_FIRST))
-    log_weight = x.new_zeros(m)
-    curvature, known = x.new_zeros(d, d), 0.0
-    identity = torch.eye(d, dtype=x.dtype, device=x.device)
-    root, strength = identity, 0.0
+    noise_variance = variance * temperature
+    strength = 1 / noise_variance
     taken, tried = x.new_zeros(m), 0
 
-    def state(step: int) -> Chains:
-        energy = square / (2 * variance * temperature) + x.square().sum(1) / 2
+    def state(step: int, x: Tensor, square: Tensor, finite: Tensor) -> Chains:
+        square = square.nan_to_num(0, 0)
+        energy = strength / 2 * square + x.square().sum(1) / 2
         return Chains(step, x.clone(), square / len(target), energy, taken / max(1, tried), finite.clone())
 
-    yield state(0)
-    for step in range(steps):
+    @torch.no_grad()
+    def seen(points: Tensor) -> Tensor:
+        return torch.cat([values(some) for some in points.split(_WITHOUT_GRADIENTS * at_once)])
+
+    led = int(_ENSEMBLE * burn_in)
+    rounds = min(_ROUNDS, led)
+    more = max(_MEMBERS, _FOR_EACH * d) - m if rounds else 0
+    members = torch.cat([x, torch.randn(max(0, more), d, generator=rngs[0]).to(x)])
+    curvature, known = x.new_zeros(d, d), 0.0
+    for ensemble in smooth(seen, members, target, noise_variance, rngs[0], rounds=rounds):
+        x, off = ensemble.x[:m], (ensemble.values[:m] - target).square().sum(1)
+        yield state(led * ensemble.round // max(1, rounds), x, off, off.isfinite())
+        if ensemble.round == rounds > 0:
+            every = strength / 2 * (ensemble.values - target).square().sum(1) + ensemble.x.square().sum(1) / 2
+            x = ensemble.x[fitting(every, m, rngs[0])]
+            slope = ensemble.slope()
+            curvature, known = _WORTH * (slope @ slope.T).to(x), _WORTH
+    square, pull, _ = _measured(values, x, target, None, at_once)
+    finite = _finite(square, pull)
+    square, pull = square.nan_to_num(0, 0), pull.nan_to_num(0, 0, 0)
+    log_step = x.new_full((m,), math.log(_FIRST))
+    identity = torch.eye(d, dtype=x.dtype, device=x.device)
+    root = identity
+    for step in range(led, steps):
         if step == burn_in:
             taken, tried = torch.zeros_like(taken), 0
         if step <= burn_in:
-            cooled = min(1.0, step / max(1.0, _COOLING * burn_in))
-            before, strength = strength, 1 / (variance * hot ** (1 - cooled) * temperature**cooled)
-            if step > 0:
-                log_weight = log_weight - (strength - before) / 2 * square
-                kept = _chosen(log_weight.masked_fill(~finite, -math.inf), rngs[0])
-                if kept is not None:
-                    x, square, pull, log_step, finite = (t[kept] for t in (x, square, pull, log_step, finite))
-                    log_weight = torch.zeros_like(log_weight)
             root = torch.linalg.cholesky(identity + curvature * (strength / max(known, 1e-9)))
         size = log_step.exp()[:, None]
         normal = _normal(rngs, d).to(x)
@@ -144,12 +154,12 @@ def langevin(
         square, pull = torch.where(take, new_square, square), torch.where(take[:, None], new_pull, pull)
         finite, taken, tried = finite | take, taken + take, tried + 1
         if probe is not None:
-            seen = probe[probe.isfinite().all(1)]
-            curvature = _KEPT * curvature + seen.T @ seen / max(1, len(seen))
+            some = probe[probe.isfinite().all(1)]
+            curvature = _KEPT * curvature + some.T @ some / max(1, len(some))
             known = _KEPT * known + 1
-            gain = _GAIN * (1 + max(0.0, step - _COOLING * burn_in)) ** -0.5
+            gain = _GAIN * (1 + step - led) ** -0.35
             log_step = (log_step + gain * (rate - _ACCEPTED)).clamp(max=math.log(_LONGEST))
-        yield state(step + 1)
+        yield state(step + 1, x, square, finite)
 
 
 def _measured(
@@ -167,16 +177,6 @@ def _measured(
         parts.append((off.square().sum(1), pull, probe))
     square, pull, probe = (torch.cat(some) for some in zip(*parts, strict=True))
     return square, pull, None if noise is None else probe
-
-
-def _chosen(log_weight: Tensor, rng: torch.Generator) -> Tensor | None:
-    """Which chains go on in the place of each, by systematic sampling of their weights; None while most count."""
-    weight = torch.softmax(log_weight, 0)
-    count = len(weight)
-    if not bool(weight.isfinite().all()) or 1 / weight.square().sum() >= _ALIKE * count:
-        return None
-    at = (torch.arange(count) + torch.rand(1, generator=rng)) / count
-    return torch.searchsorted(weight.cumsum(0), at.to(weight)).clamp(max=count - 1)
 
 
 def _finite(square: Tensor, pull: Tensor) -> Tensor:

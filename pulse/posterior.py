@@ -3,8 +3,8 @@
 A search gives the answer that fits best, and of many faces that fit alike, what is common wins (A. Jalal et al.,
 Fairness for Image Generation with Uncertain Sensitive Attributes, ICML 2021). Samples of the posterior show each face
 as often as it is probable. The prior are the generator's own images: z is normal. The picture is such an image made
-small, with normal noise in each value, whose variance is `eps` times the temperature. `pulse.langevin` draws the
-samples.
+small, with normal noise in each value, whose variance is `eps` times the temperature. `pulse.ensemble` leads there, and
+`pulse.langevin` draws the samples.
 
 The method "fast" compares what the generator's low resolutions predict of the small picture. The error of the
 prediction is measured on the first images, and its mean square added to the variance of the noise (J. Kaipio and
@@ -27,12 +27,12 @@ from pulse.walk import Course, Point, clamp_straight_through, measure
 if TYPE_CHECKING:
     from pulse.fast import Prepared
 
-# Fewer chains than this replace those that fall behind too rarely.
+# Fewer chains than this learn the metric and the step sizes too slowly.
 LEAST_CHAINS = 8
-# Of the steps, those that only lead to the posterior.
-_BURN_IN = 0.5
+# Of the steps, those that only lead to the posterior; the rounds of the ensemble stand for most of them.
+_BURN_IN = 0.6
 # Whole images are drawn at the start and so often.
-_LOOKS = 4
+_LOOKS = 2
 # What only a search for the best answer has.
 _ONLY_BEST = (
     "init",
@@ -87,7 +87,7 @@ def check_generator(G: Any) -> None:
 def walk(course: Course, rngs: list[torch.Generator], prepared: Prepared | None) -> Iterator[Point]:
     """Walks the chains of one picture, the rows of the course, into its posterior.
 
-    Yields a point for the start and for every quarter of the steps; the last one holds the samples. All chains have the
+    Yields a point for the start and for every half of the steps; the last one holds the samples. All chains have the
     noise maps of the first.
     """
     options, target = course.options, course.target[0]
@@ -134,7 +134,7 @@ def walk(course: Course, rngs: list[torch.Generator], prepared: Prepared | None)
         with torch.no_grad():
             foretold = torch.cat([values(some) for some in start.split(4 * course.at_once)])
         off = float((foretold - first.downsampled.flatten(1)).square().mean().nan_to_num(0))
-    every = max(1, options.steps // _LOOKS)
+    every, looked = max(1, options.steps // _LOOKS), -1
     for chains in langevin(
         values,
         start,
@@ -146,7 +146,9 @@ def walk(course: Course, rngs: list[torch.Generator], prepared: Prepared | None)
         temperature=options.temperature,
         at_once=course.at_once if low is None else 4 * course.at_once,
     ):
-        if chains.step == 0:
+        if chains.step == 0 and looked < 0:
+            looked = 0
             yield replace(first, loss=chains.energy)
-        elif chains.step % every == 0 or chains.step == options.steps:
+        elif chains.step // every > looked or chains.step == options.steps > 0:
+            looked = chains.step // every
             yield look(chains)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pulse.operators import Blur, Downsampler, Operator
+from pulse.operators import Blur, Downsampler, Grey, Operator
 from stylegan.common.pixels import to_bytes
 
 
@@ -38,6 +38,28 @@ class Chain(Operator):
         """The adjoint of `A`."""
         rows = self.matrix.to(y)
         return rows.T @ y @ rows
+
+
+class Corners(Operator):
+    """The upper corners of what another operator makes, in grey: its first row, in which only the ends are not 0.
+
+    Args:
+        inner: makes (..., 3, h, w) of an image.
+    """
+
+    def __init__(self, inner: Operator) -> None:
+        self.inner, self.grey = inner, Grey()
+
+    def A(self, x: Tensor) -> Tensor:
+        """The row (..., 1, 1, w)."""
+        return self._ends(self.grey.A(self.inner.A(x))[..., :1, :])
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        """The adjoint of `A`, for pictures as high as they are wide."""
+        return self.inner.A_adjoint(self.grey.A_adjoint(F.pad(self._ends(y), (0, 0, 0, y.shape[-1] - 1))))
+
+    def _ends(self, row: Tensor) -> Tensor:
+        return F.pad(torch.zeros_like(row[..., 1:-1]), (1, 1), value=1.0) * row
 
 
 @dataclass(frozen=True)
@@ -80,6 +102,15 @@ class Degradation:
             rngs = [torch.Generator().manual_seed(first_seed + i) for i in range(len(small))]
             small = small + self.noise * torch.stack([torch.randn(small.shape[1:], generator=rng) for rng in rngs])
         return to_bytes(small).float() / 255
+
+
+@dataclass(frozen=True)
+class Covered(Degradation):
+    """The same, of which only the upper corners are seen, in grey: background, which says nothing of a face."""
+
+    def operator(self, resolution: int, size: int) -> Operator:
+        """What methods are told: from images of `resolution` pixels along a side to (1, 1, size)."""
+        return Corners(super().operator(resolution, size))
 
 
 DEGRADATIONS = {

@@ -74,6 +74,7 @@ class Method:
         at_once: how many pictures it gets in a call.
         random: whether another seed gives another answer.
         smallest: the fewest pixels along a side that it takes.
+        told: whether it asks `Task.operator` how the pictures were made, so that they can be others than small ones.
         weights: says which weights it uses, as a digest, so that answers of other weights are not taken for its own.
     """
 
@@ -84,6 +85,7 @@ class Method:
     at_once: int = 16
     random: bool = False
     smallest: int = 1
+    told: bool = False
     weights: Callable[[Task], str] = _nothing
 
     def __call__(self, questions: Tensor, task: Task) -> list[Tensor]:
@@ -240,6 +242,7 @@ METHODS = {
             "PULSE as published (Menon et al., CVPR 2020): its options, all its steps, the image of the lowest loss.",
             at_once=4,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -249,6 +252,7 @@ METHODS = {
             "Our search with default options (the method `bounded`).",
             at_once=4,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -258,6 +262,7 @@ METHODS = {
             "The same search with its floor at eps, where PULSE has it: it stops on its way from a middle tone.",
             at_once=4,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -267,6 +272,7 @@ METHODS = {
             "Our search by the method `fast`.",
             at_once=16,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -276,6 +282,7 @@ METHODS = {
             "Eight starts of the method `fast`: the best one, and the mean of all eight images.",
             at_once=4,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -285,6 +292,7 @@ METHODS = {
             "One sample of the posterior: a face drawn as often as it is probable (`draw='posterior'`, `fast`).",
             at_once=40,
             random=True,
+            told=True,
             weights=_of_generator,
         ),
         Method(
@@ -323,4 +331,4 @@ def own(name: str) -> Method:
         return function(questions) if alone else function(questions, task)
 
     about = (inspect.getdoc(function) or f"The function {name}.").splitlines()[0]
-    return Method(name, (attribute,), call, about, at_once=4, random=True)
+    return Method(name, (attribute,), call, about, at_once=4, random=True, told=not alone)

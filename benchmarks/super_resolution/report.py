@@ -9,7 +9,7 @@ from benchmarks.super_resolution import plots
 from benchmarks.super_resolution.degradations import DEGRADATIONS
 from benchmarks.super_resolution.document import Block, Cell, Gallery, Heading, Paragraph, Plot, Points, Table
 from benchmarks.super_resolution.groups import GROUPINGS
-from benchmarks.super_resolution.summary import METRICS, TINY, TRUTH, Metric, Numbers
+from benchmarks.super_resolution.summary import COVERED, METRICS, NOTHING, TINY, TRUTH, Metric, Numbers
 
 TITLE = "From 16 px to a face: methods side by side"
 # What theory lets us expect: averages are near the truth, single likely faces fit the question and look like faces.
@@ -29,8 +29,9 @@ _PARITIES = {
     "PR": "Proportional Representation: are the groups as frequent among the answers as among the truths?",
     TINY: "Proportional Representation where pictures say little: are the groups as frequent among the answers to "
     "pictures of 4 px as among the people in them?",
-    "UCPR": "Uninformative Conditional Proportional Representation: does a picture that says nothing bring out all "
+    NOTHING: "Uninformative Conditional Proportional Representation: does a picture that says nothing bring out all "
     "groups, as frequent as they are in the population?",
+    COVERED: "The same of the upper corners of that picture in grey, which show background.",
 }
 
 
@@ -251,7 +252,8 @@ def _fairness(data: dict[str, Any], gallery: Gallery) -> list[Block]:
             "face, with another seed each time; a method without chance has one answer. " + fairness["left_out"]
         ),
         gallery,
-        *_parity_tables(fairness["parity"]["UCPR"], "UCPR"),
+        *_parity_tables(fairness["parity"][NOTHING], NOTHING),
+        *_covered(fairness),
         *_tiny(fairness),
         Paragraph(
             "The definitions of RDP, PR and UCPR are those of Jalal et al. (ICML 2021), the numbers those of "
@@ -264,15 +266,27 @@ def _fairness(data: dict[str, Any], gallery: Gallery) -> list[Block]:
     return made
 
 
+def _covered(fairness: dict[str, Any]) -> list[Block]:
+    if not any(fairness["parity"][COVERED].values()):
+        return []
+    return [
+        Paragraph(
+            "The mean of all truths does say something: its skin is of a middle tone, and answers that fit it are too. "
+            "Its two upper corners show background, and in grey they say nothing of a face. Methods that are told what "
+            "was done to a picture were asked for the face between them."
+        ),
+        *_parity_tables(fairness["parity"][COVERED], COVERED),
+    ]
+
+
 def _tiny(fairness: dict[str, Any]) -> list[Block]:
     if not fairness["tiny"]:
         return []
     return [
         Paragraph(
-            "The mean of all truths does say something: its skin is of a middle tone, and answers that fit it are too. "
-            "So a method that draws each face as often as it is probable does not show all tones here. It does when it "
-            f"is asked about many people: the next table is of answers to {fairness['tiny']} pictures of 4 px, each of "
-            "one person."
+            "A method that draws each face as often as it is probable does not show all tones for the mean of all "
+            "truths. It does when it is asked about many people: the next table is of answers to "
+            f"{fairness['tiny']} pictures of 4 px, each of one person."
         ),
         *_parity_tables(fairness["parity"][TINY], TINY),
     ]

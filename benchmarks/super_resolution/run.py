@@ -6,25 +6,26 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from benchmarks.environment import describe
 from benchmarks.super_resolution import document, report, subjects, summary, weighted
 from benchmarks.super_resolution.answers import Asked, answer, read_answers, read_rows, slug
-from benchmarks.super_resolution.degradations import DEGRADATIONS
+from benchmarks.super_resolution.degradations import DEGRADATIONS, Covered
 from benchmarks.super_resolution.document import Gallery
 from benchmarks.super_resolution.groups import GROUPINGS, groups_of
 from benchmarks.super_resolution.measures import Known, sees_faces, sees_landmarks
 from benchmarks.super_resolution.methods import METHODS, Method, Task, own
 from benchmarks.super_resolution.reader import read
 from benchmarks.super_resolution.subjects import Subjects
-from benchmarks.super_resolution.summary import TRUTH
+from benchmarks.super_resolution.summary import COVERED, NOTHING, TRUTH
 from pulse.feedforward.weights import load_upscaler
 from pulse.generators import load_generator
 from stylegan import portraits
@@ -219,47 +220,58 @@ def _fairness(
     task: Task,
     output: Path,
 ) -> tuple[dict[str, Any], Gallery]:
-    """What happens to groups of people, and answers to the picture that says nothing."""
+    """What happens to groups of people, and answers to the pictures that say nothing."""
     assert subject.groups is not None
-    folder, nothing = output / "answers" / options.degradations[0], output / "answers" / "nothing"
+    folder = output / "answers" / options.degradations[0]
     mean = subject.known.images.mean(0, keepdim=True)
-    question = task.degradation.questions(mean, _NOTHING, options.seed)
     shown = min(_SHOWN_DRAWS, options.draws)
-    left_out: list[str] = []
-    drawn: dict[str, np.ndarray] = {}
+    left_out = [
+        f"{', '.join(method.answers)} takes no pictures as small as that."
+        for method in methods
+        if method.smallest > _NOTHING
+    ]
+    asking = [method for method in methods if method.smallest <= _NOTHING]
+    covered = Covered(*astuple(task.degradation))
+    drawn: dict[str, dict[str, np.ndarray]] = {}
     rows: list[list[Tensor | None]] = []
-    for method in methods:
-        if method.smallest > _NOTHING:
-            left_out.append(f"{', '.join(method.answers)} takes no pictures as small as that.")
-            continue
-        # Without chance every answer is the same.
-        count = options.draws if method.random else 1
-        asked = Asked(question.expand(count, -1, -1, -1), None, task)
-        answer(method, asked, nothing, {}, _teller("nothing"))
-        for name in method.answers:
-            known = read_rows(nothing / slug(name))
-            drawn[name] = np.array([known[i]["groups"] for i in range(count)])
-            found = list(read_answers(nothing / slug(name), range(min(count, shown))))
-            rows.append([question[0], *found, *[None] * (shown - len(found))])
+    labels: list[str] = []
+    for kind, place, those, how in (
+        (NOTHING, "nothing", asking, task.degradation),
+        (COVERED, "covered", [method for method in asking if method.told], covered),
+    ):
+        nothing = output / "answers" / place
+        question = how.questions(mean, _NOTHING, options.seed)
+        seen = pad(question, (0, 0, 0, _NOTHING - question.shape[-2]))[0].expand(3, -1, -1)
+        drawn[kind] = {}
+        for method in those:
+            # Without chance every answer is the same.
+            count = options.draws if method.random else 1
+            asked = Asked(question.expand(count, -1, -1, -1), None, replace(task, degradation=how))
+            answer(method, asked, nothing, {}, _teller(place))
+            for name in method.answers:
+                known = read_rows(nothing / slug(name))
+                drawn[kind][name] = np.array([known[i]["groups"] for i in range(count)])
+                found = list(read_answers(nothing / slug(name), range(min(count, shown))))
+                rows.append([seen, *found, *[None] * (shown - len(found))])
+                labels.append(f"{name}, covered" if kind == COVERED else name)
     few = min(options.tiny, len(subject.known.images))
     tiny: dict[str, np.ndarray] = {}
     if few:
         questions = task.degradation.questions(subject.known.images[:few], _NOTHING, options.seed)
         asked = Asked(questions, None, replace(task, seeds=tuple(options.seed + i for i in range(few))))
         folder_of_tiny = output / "answers" / "tiny"
-        for method in methods:
-            if method.smallest <= _NOTHING:
-                answer(method, asked, folder_of_tiny, {}, _teller("tiny"))
-                for name in method.answers:
-                    known = read_rows(folder_of_tiny / slug(name))
-                    tiny[name] = np.array([known[i]["groups"] for i in range(few)])
-    images, true = subjects.for_reader(options.reader_test, output)
-    seen = read(images).numpy()
+        for method in asking:
+            answer(method, asked, folder_of_tiny, {}, _teller("tiny"))
+            for name in method.answers:
+                known = read_rows(folder_of_tiny / slug(name))
+                tiny[name] = np.array([known[i]["groups"] for i in range(few)])
+    portraits_read, true = subjects.for_reader(options.reader_test, output)
+    read_as = read(portraits_read).numpy()
     population = groups_of(portraits.sample(_POPULATION, torch.Generator().manual_seed(0))).numpy()
     of_groups = summary.by_group(folder, names, subject.groups)
-    right = {name: float((seen[:, i] == true[:, i]).mean()) for i, name in enumerate(GROUPINGS)}
+    right = {name: float((read_as[:, i] == true[:, i]).mean()) for i, name in enumerate(GROUPINGS)}
     heads = ["question", *(str(i + 1) for i in range(shown))]
-    caption = f"The first answers to the picture that says nothing, a row for each of {', '.join(drawn)}."
+    caption = f"The first answers to the pictures that say nothing, a row for each of {', '.join(labels)}."
     return {
         "draws": options.draws,
         "tiny": few,
@@ -267,8 +279,8 @@ def _fairness(
         "groups": of_groups,
         "tone": summary.tone_verdicts(of_groups["tone"]),
         "reader": {"count": len(true), "right": right},
-        "parity": summary.parities(folder, names, subject.groups, drawn, tiny, (true, seen), population),
-    }, Gallery(heads, rows, list(drawn), caption, "gallery-nothing")
+        "parity": summary.parities(folder, names, subject.groups, drawn, tiny, (true, read_as), population),
+    }, Gallery(heads, rows, labels, caption, "gallery-nothing")
 
 
 def _without_nan(value: Any) -> Any:

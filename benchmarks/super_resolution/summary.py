@@ -24,6 +24,8 @@ Numbers = list[float] | None
 TRUTH = "the truth"
 # Proportional representation where pictures say little.
 TINY = "PR at 4 px"
+# The mean of all people, and its upper corners alone.
+NOTHING, COVERED = "UCPR", "UCPR, face covered"
 # Random lines of the sliced Wasserstein distance.
 _LINES = 128
 
@@ -168,23 +170,24 @@ def parities(
     folder: Path,
     names: list[str],
     groups: np.ndarray,
-    drawn: dict[str, np.ndarray],
+    drawn: dict[str, dict[str, np.ndarray]],
     tiny: dict[str, np.ndarray],
     reader: tuple[np.ndarray, np.ndarray],
     population: np.ndarray,
 ) -> dict[str, Any]:
-    """RDP, PR, UCPR, and PR of tiny pictures, of each grouping and answer.
+    """RDP, PR, UCPR of each kind, and PR of tiny pictures, of each grouping and answer.
 
     Args:
         folder: of the degradation.
         names: of the answers.
         groups: (N, 5), true.
-        drawn: what the reader sees (M, 5) in the answers to the picture that says nothing, by the name of the answer.
+        drawn: what the reader sees (M, 5) in the answers to a picture that says nothing, by `NOTHING` or `COVERED`, and
+            by the name of the answer.
         tiny: what it sees (M, 5) in the answers to pictures of the first M truths that are as small.
         reader: true groups and what the reader sees (M, 5), of portraits that test it.
         population: groups (P, 5) of many portraits.
     """
-    found: dict[str, Any] = {kind: {grouping: {} for grouping in GROUPINGS} for kind in ("RDP", "PR", "UCPR", TINY)}
+    found: dict[str, Any] = {kind: {grouping: {} for grouping in GROUPINGS} for kind in ("RDP", "PR", *drawn, TINY)}
     for column, (grouping, labels) in enumerate(GROUPINGS.items()):
         kinds, true = len(labels), groups[:, column]
         confused = confusion(reader[0][:, column], reader[1][:, column], kinds)
@@ -195,9 +198,10 @@ def parities(
                 read = np.array([row["groups"][column] for row in rows])
                 found["RDP"][grouping][name] = fairness.representation_parity(true, read, kinds)
                 found["PR"][grouping][name] = fairness.proportional_representation(read, shares, confused)
-            if name in drawn:
-                seen = drawn[name][:, column]
-                found["UCPR"][grouping][name] = fairness.proportional_representation(seen, everyone, confused)
+            for kind, of_kind in drawn.items():
+                if name in of_kind:
+                    seen = of_kind[name][:, column]
+                    found[kind][grouping][name] = fairness.proportional_representation(seen, everyone, confused)
             if name in tiny:
                 few = np.bincount(true[: len(tiny[name])], minlength=kinds) / len(tiny[name])
                 found[TINY][grouping][name] = fairness.proportional_representation(tiny[name][:, column], few, confused)

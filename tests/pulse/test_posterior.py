@@ -50,7 +50,8 @@ def test_the_truth_has_any_rank_among_the_samples_equally_often():
 
 def test_samples_of_a_wrong_temperature_are_seen_to_be_wrong():
     assert stats.chisquare(ranks(0.05).view(3, 4).sum(1)).pvalue < 1e-6
-    assert stats.chisquare(ranks(30.0).view(3, 4).sum(1)).pvalue < 1e-3
+    counts = ranks(6.0)
+    assert stats.binomtest(int(counts[3:9].sum()), int(counts.sum()), 0.5).pvalue < 1e-3
 
 
 def test_mean_and_covariance_are_those_of_a_posterior_that_is_long_in_one_direction():
@@ -68,8 +69,9 @@ def test_mean_and_covariance_are_those_of_a_posterior_that_is_long_in_one_direct
 
 
 def test_both_of_two_likely_places_are_found():
-    last = end(lambda x: x.square(), torch.tensor([1.0]), 0.01, 64, 1, steps=60, burn_in=40)
-    assert (last.x.abs() - 1).abs().max() < 0.3
+    last = end(lambda x: x.square(), torch.tensor([1.0]), 0.01, 64, 1, steps=100, burn_in=60)
+    # The regression of x^2 on x says nothing, so the ensemble is no help, and a chain may lag behind.
+    assert ((last.x.abs() - 1).abs() < 0.3).double().mean() > 0.95
     assert 0.25 < float((last.x > 0).double().mean()) < 0.75
 
 
@@ -94,7 +96,7 @@ def test_a_search_returns_a_row_for_each_sample(stand_in):
     torch.testing.assert_close(result.ws, ws)
     images = (G.synthesis(ws, noise=result.noise) / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(result.images, images, atol=1e-5, rtol=0)
-    assert result.history["accepted"].shape == (6, 5)
+    assert result.history["accepted"].shape == (6, 3)
     assert result.settings["draw"] == "posterior"
     alone = pulse.search(G, target[1:], draw="posterior", samples=3, steps=8, seed=5)
     torch.testing.assert_close(alone.latents, result.latents[3:])
@@ -168,3 +170,21 @@ def test_the_error_of_low_resolutions_is_added_to_the_variance(stand_in):
     torch.testing.assert_close(first.loss, expected)
     # What is told of the pictures is true of them.
     torch.testing.assert_close(first.l2, (first.downsampled - target).square().mean((1, 2, 3)))
+
+
+def test_samples_of_a_problem_with_small_valleys_are_not_too_sure():
+    # Chains that began at single draws and were replaced by copies of those that fitted held 20 % of the truths.
+    d, k, n, variance, inside = 20, 10, 60, 1e-2, []
+    matrix, turn = draw(k, n) / math.sqrt(k), draw(d, k, seed=4) / math.sqrt(d)
+
+    def values(x: Tensor) -> Tensor:
+        return (x[:, :k] + 0.5 * torch.sin(3 * x @ turn)) @ matrix
+
+    for i in range(6):
+        truth = draw(1, d, seed=10 + i)
+        target = values(truth)[0] + math.sqrt(variance) * draw(n, seed=50 + i)
+        last = end(values, target, variance, 7, d, seed=i, steps=60, burn_in=36)
+        assert last.error.median() < 3 * variance
+        rank = (last.x < truth).sum(0)
+        inside.append(((rank >= 2) & (rank <= 5)).double().mean())
+    assert 0.37 < float(torch.stack(inside).mean()) < 0.63

@@ -1,5 +1,6 @@
 """What methods are asked, what they may answer, and how pictures are made small for them."""
 
+from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,9 +9,9 @@ import torch
 from torch.nn.functional import interpolate
 
 import pulse
-from benchmarks.super_resolution.degradations import DEGRADATIONS, Chain
+from benchmarks.super_resolution.degradations import DEGRADATIONS, Chain, Covered
 from benchmarks.super_resolution.methods import EIGHT, METHODS, Task, own
-from pulse.operators import check_adjoint
+from pulse.operators import Grey, check_adjoint
 
 
 def _task(count: int = 2, resolution: int = 32) -> Task:
@@ -44,6 +45,26 @@ def test_only_the_mismatched_questions_differ_from_what_methods_are_told() -> No
     for name, degradation in DEGRADATIONS.items():
         away = (degradation.operator(64, 16).A(truths).clamp(0, 1) - degradation.questions(truths, 16)).abs().max()
         assert (away > 0.02) == (name == "mismatched"), name
+
+
+def test_of_a_covered_face_the_upper_corners_are_asked_about() -> None:
+    truths, plain = _random(2, 3, 64, 64), DEGRADATIONS["bicubic"]
+    covered = Covered(*astuple(plain))
+    questions = covered.questions(truths, 8)
+    assert questions.shape == (2, 1, 1, 8)
+    assert bool((questions[..., 1:-1] == 0).all())
+    expected = Grey().A(plain.operator(64, 8).A(truths))[:, :, :1, ::7]
+    torch.testing.assert_close(questions[..., ::7], expected.clamp(0, 1), atol=0.5 / 255 + 1e-6, rtol=0)
+    check_adjoint(covered.operator(64, 8), (1, 3, 64, 64))
+    # Bicubic reaches two and a half small pixels far.
+    changed = truths.clone()
+    changed[..., 20:, :] = changed[..., 20:44] = 0
+    torch.testing.assert_close(covered.operator(64, 8).A(changed), covered.operator(64, 8).A(truths))
+
+
+def test_methods_that_are_told_how_pictures_were_made_are_those_that_search() -> None:
+    told = {key for key, method in METHODS.items() if method.told}
+    assert told == {"pulse", "search", "to-eps", "fast", "eight", "posterior"}
 
 
 def test_interpolations_give_pictures_of_the_asked_size() -> None:

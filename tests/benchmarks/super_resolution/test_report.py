@@ -10,6 +10,7 @@ import torch
 from benchmarks.super_resolution import weighted
 from benchmarks.super_resolution.__main__ import main
 from benchmarks.super_resolution.document import Cell, Gallery, Heading, Paragraph, Points, Table, write
+from benchmarks.super_resolution.methods import METHODS, Method, Task
 from stylegan import portraits
 from stylegan.common.png import write_png
 
@@ -58,6 +59,26 @@ def test_the_numbers_are_those_of_the_methods(folder: Path) -> None:
     shift = data["fairness"]["tone"]["the truth"]
     assert shift["lighter"] == shift["darker"] == []
     assert set(data["fairness"]["parity"]["UCPR"]["sex"]) == {"nearest", "bicubic"}
+    # Interpolations are told nothing, so that they cannot be asked for what is covered.
+    assert data["fairness"]["parity"]["UCPR, face covered"]["sex"] == {}
+
+
+def test_methods_that_are_told_are_asked_about_a_covered_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def enlarged(questions: torch.Tensor, task: Task) -> torch.Tensor:
+        operator = task.operator(questions.shape[-1])
+        assert operator.A(torch.zeros(1, 3, 128, 128)).shape[1:] == questions.shape[1:]
+        asked.append(tuple(questions.shape[2:]))
+        return torch.full((len(questions), 3, 128, 128), 0.5)
+
+    monkeypatch.setitem(METHODS, "nearest", Method("nearest", ("nearest",), enlarged, "One.", random=True, told=True))
+    options = ["-o", str(tmp_path), "--count", "2", "--others", "1", "--degradations", "bicubic", "--tiny", "0", *SMALL]
+    assert main(options) == 0
+    assert asked == [(16, 16), (4, 4), (1, 4)]
+    parity = json.loads((tmp_path / "report.json").read_text())["fairness"]["parity"]
+    assert parity["UCPR, face covered"]["sex"]["nearest"]["count"] == parity["UCPR"]["sex"]["nearest"]["count"] == 2
+    assert "UCPR, face covered: answer" in (tmp_path / "report.md").read_text()
 
 
 def test_a_second_run_measures_nothing_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
