@@ -10,7 +10,6 @@ import pulse
 from pulse import fit_portrait
 from pulse.finish import Solution
 from pulse.fit_portrait import drawn, fit, to_normal, to_unit
-from pulse.fit_portrait.oddity import weight_of
 from pulse.fit_portrait.problem import NAMES, Problem
 from pulse.fit_portrait.switches import alternatives
 from stylegan import portraits
@@ -196,31 +195,37 @@ def test_all_starts_of_strange_targets_are_polished_together(monkeypatch: pytest
     strange = torch.zeros(2, 3, 8, 8)
     strange[0, :, ::2, ::3] = 1
     strange[1, :, ::3, ::2] = 1
-    monkeypatch.setattr(fit_portrait, "_STEPS", 1)
     problem = Problem(strange, "any", 1e-5, soft=True)
     v, value, _, far = fit_portrait.screened_points(Problem(strange, "any", 1e-5), 2, _rngs(2))
     assert far.all()
     best = fit_portrait._Watched(v[:, 0], 10, None)
-    polished: list[Solution] = []
-    polish = Problem.polish
+    cost = torch.tensor([0.4, 0.3, 0.1, 0.2])
+    calls: list[Solution] = []
 
-    def watched(self: Problem, points: torch.Tensor, rows: torch.Tensor, *more: Any, **other: Any) -> Solution:
+    def polished(
+        self: Problem, points: torch.Tensor, rows: torch.Tensor, steps: int, follow: Any, *more: Any, **other: Any
+    ) -> Solution:
         assert rows.tolist() == [0, 0, 1, 1]
-        polished.append(polish(self, points, rows, *more, **other))
-        return polished[0]
+        known = other["value"]
+        calls.append(Solution(0.9 * points, known, cost, cost, torch.ones(4).long(), 0, torch.zeros(4, 1, 1)))
+        follow(0, calls[0])
+        return calls[0]
 
-    monkeypatch.setattr(Problem, "polish", watched)
+    monkeypatch.setattr(Problem, "polish", polished)
+    monkeypatch.setattr(fit_portrait, "weight_of", lambda problem, v: torch.ones(len(v)))
     value = problem.filtered(value.flatten(0, 1)).view_as(value)
     found = fit_portrait._polished(problem, best, torch.arange(2), v, value)
-    assert len(polished) == 1
-    cost = (polished[0].cost * weight_of(problem, polished[0].x)).view(2, 2)
-    assert best.start.tolist() == cost.argmin(1).tolist()
-    rows = torch.arange(2)
-    torch.testing.assert_close(found.x, polished[0].x.view(2, 2, -1)[rows, best.start])
-    # What a watcher sees is the nearer one so far.
-    torch.testing.assert_close(
-        best.last, problem.errors(polished[0]).view(2, 2)[rows, polished[0].cost.view(2, 2).argmin(1)]
-    )
+    assert len(calls) == 1
+    assert best.start.tolist() == [1, 0]
+    torch.testing.assert_close(found.x, 0.9 * v[[0, 1], [1, 0]])
+    # What a watcher sees is the nearer one.
+    torch.testing.assert_close(best.v, found.x)
+    torch.testing.assert_close(best.last, problem.errors(calls[0])[[1, 2]])
+    # Something odd has to come clearly nearer.
+    monkeypatch.setattr(fit_portrait, "weight_of", lambda problem, v: torch.tensor([1.0, 1.5, 1.0, 1.0]))
+    calls.clear()
+    fit_portrait._polished(problem, best, torch.arange(2), v, value)
+    assert best.start.tolist() == [0, 0]
 
 
 def test_what_is_drawn_for_screened_points_is_what_a_polish_begins_with() -> None:
