@@ -151,11 +151,11 @@ def _search_network(
     if chosen.draw == "posterior":
         posterior.check_generator(generator)
     seed = secrets.randbits(32) if chosen.seed is None else operators.index(chosen.seed)
-    chosen = replace(chosen, seed=seed)
+    foreign = operator is not None
+    chosen = methods.settled(replace(chosen, seed=seed), generator, foreign, bool(more))
 
     ends: list[tuple[SearchState, Tensor]] = []
     ended = _Ended()
-    foreign = operator is not None
     was_training = generator.training
     generator.eval()
     try:
@@ -168,8 +168,6 @@ def _search_network(
             if operator is None:
                 small = (target.shape[2], target.shape[3])
                 operator = Downsampler((int(generator.img_resolution),) * 2, small, chosen.kernel)
-            if chosen.floor is None and chosen.draw == "best":
-                chosen = replace(chosen, floor=methods.floor(chosen, foreign))
             space, prepared = methods.prepare(generator, space, operator, labels, bool(more), chosen)
             problem = _Problem(generator, target, space, operator, more, given, chosen, prepared)
             for part in _batches(problem):

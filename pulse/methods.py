@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,12 +23,42 @@ if TYPE_CHECKING:
 _PART = 0.1
 
 
+def named(options: SearchOptions, G: Any, own: bool) -> str:
+    """The option `method` where nobody says it.
+
+    Over 40 held-out portraits "fast" takes a tenth of the time of the others, and its faces are nearer to the truth and
+    as sharp (docs/search.md). Only a loop of all steps has a schedule, and knows nothing of what is compared.
+
+    Args:
+        options: of the search.
+        G: the generator.
+        own: whether the search has an operator or losses of the caller's own.
+    """
+    if options.method is not None:
+        return options.method
+    # Of a conditional generator, what "fast" knows would depend on all labels of a call.
+    if own or int(getattr(G, "c_dim", 0)) > 0 or options.lr_schedule != SearchOptions.lr_schedule:
+        return "bounded"
+    from stylegan.networks import stylegan1, stylegan2
+
+    draws = isinstance(G, (stylegan1.Generator, stylegan2.Generator)) and int(G.mapping.num_layers) > 0
+    return "fast" if draws else "bounded"
+
+
 def floor(options: SearchOptions, own_operator: bool) -> float:
     """The option `floor` where nobody says it.
 
     With an operator of the caller's own eps is the variance of its noise, and whoever goes below it fits the noise.
     """
     return options.eps if options.method == "pulse" or own_operator else _PART * options.eps
+
+
+def settled(options: SearchOptions, G: Any, own_operator: bool, own_losses: bool) -> SearchOptions:
+    """The options with the method and the floor that nobody has said."""
+    options = replace(options, method=named(options, G, own_operator or own_losses))
+    if options.floor is None and options.draw == "best":
+        return replace(options, floor=floor(options, own_operator))
+    return options
 
 
 def prepare(

@@ -16,8 +16,6 @@ from pulse.noise import NOISE_TYPES, parse_bad_noise_layers
 from pulse.operators import KERNELS
 from pulse.optimizer import OPTIMIZERS, SCHEDULES
 
-# The first is the default. Over 50 held-out portraits (`benchmarks/methods.py`) both reach eps, and a face detector
-# accepts every result. "bounded" has the lower error in 31 of them, and its styles lie five times closer together.
 METHODS = ("bounded", "pulse", "fast")
 
 # Starting points of a drawn answer, where nobody says how many.
@@ -55,14 +53,15 @@ class SearchOptions:
         ValueError: in one sentence, for a value that makes no sense.
     """
 
-    method: str = _option(
-        "bounded",
+    method: str | None = _option(
+        None,
         "how to search: pulse as published; bounded clamps images to [0, 1] inside the loss; fast looks at few whole "
-        "images and takes its steps on the generator's low resolutions",
+        "images and takes its steps on the generator's low resolutions; if not given, fast for a StyleGAN, and bounded "
+        "for a conditional or any other generator, an operator or losses of your own, or an lr_schedule",
         choices=METHODS,
         pulse_flag=False,
     )
-    steps: int = _option(100, "steps of the optimiser", least=0)
+    steps: int = _option(100, "steps of the optimiser; with the method fast, the most looks at whole images", least=0)
     learning_rate: float = _option(0.4, "learning rate at the top of the schedule")
     lr_schedule: str = _option("linear1cycledrop", "how the learning rate changes over the steps", choices=SCHEDULES)
     opt_name: str = _option("adam", "optimiser", choices=OPTIMIZERS)
@@ -101,7 +100,7 @@ class SearchOptions:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             choices, least = field.metadata.get("choices"), field.metadata.get("least")
-            if choices is not None and value not in choices:
+            if choices is not None and value not in choices and not (value is None and field.default is None):
                 raise ValueError(f"The option {field.name} is {value!r}; choose one of {', '.join(choices)}.")
             if least is not None and not (value is None and field.default is None):
                 _check_whole(field.name, value, least)
@@ -146,7 +145,7 @@ class DrawnOptions:
 class SearchOverrides(TypedDict, total=False):
     """The fields of `SearchOptions` as keyword arguments, for editors and type checkers."""
 
-    method: str
+    method: str | None
     steps: int
     learning_rate: float
     lr_schedule: str

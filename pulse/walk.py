@@ -89,6 +89,12 @@ class Course:
         """The mean squared error below which L2 and L1 ask for no more."""
         return self.options.eps if self.options.floor is None else self.options.floor
 
+    @property
+    def method(self) -> str:
+        """How the search goes; by now somebody has said it."""
+        assert self.options.method is not None
+        return self.options.method
+
     def loss_to(self, target: Tensor, floor: float) -> LossFunction:
         """What is minimised for some targets, from images, what the operator makes of them, latents and styles.
 
@@ -96,7 +102,7 @@ class Course:
             target: (m, ...), of some of the starts.
             floor: the least error that counts.
         """
-        return total_loss(parse_loss(self.options.loss_str), self.more, target, self.options.method, floor)
+        return total_loss(parse_loss(self.options.loss_str), self.more, target, self.method, floor)
 
 
 def walk(course: Course) -> Iterator[Point]:

@@ -14,6 +14,8 @@ _AIMOJI = ["train", "pics", "--resolution", "8", "--width", "2", "--batch-size",
 _UP = ["--network", "{upscaler}"]
 _FACES = ["pics", "--device", "cpu", "--batch-size", "2", "--kimg"]
 _PLACED = ["pairs32", "--batch-size", "2", "--steps"]
+# The method "fast" would study the generator first.
+_BEGUN = ["--method", "bounded"]
 _BEST = "the best so far is written"
 COMMANDS = [
     Command(
@@ -28,7 +30,7 @@ COMMANDS = [
         keeps="o/p.png",
         bad=(["search", "gone.png", "p.png", *_SEARCH, "1"], "named at the end; the other pictures are done"),
         nowhere=["search", "p.png", "-o", "file/o", "--generator", _G],
-        long=["search", "p.png", *_SEARCH, "1000"],
+        long=["search", "p.png", *_SEARCH, "1000", *_BEGUN],
         signalled=("calls", ["check", 3]),
     ),
     Command(
@@ -43,7 +45,7 @@ COMMANDS = [
         keeps="o/p.png",
         bad=(["depixelize", "gone.png", "p.png", *_SEARCH, "1"], "named at the end; the other pictures are done"),
         nowhere=["depixelize", "p.png", "-o", "file/o", "--generator", _G],
-        long=["depixelize", "p.png", *_SEARCH, "1000"],
+        long=["depixelize", "p.png", *_SEARCH, "1000", *_BEGUN],
         signalled=("calls", ["check", 3]),
     ),
     Command(

@@ -138,8 +138,8 @@ def _write_rows(place: Path, rows: dict[int, Row]) -> None:
 def slug(name: str) -> str:
     """The name of an answer as that of a folder.
 
-    >>> slug("search, fast")
-    'search-fast'
+    >>> slug("search, bounded")
+    'search-bounded'
     """
     return "-".join("".join(c if c.isalnum() else " " for c in name).split())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
@@ -16,9 +16,9 @@ from torch.nn.functional import interpolate
 
 import pulse
 from benchmarks.super_resolution.degradations import Degradation
+from pulse import methods
 from pulse.batch.plan import renderer_digest, weights_digest
 from pulse.feedforward.weights import load_upscaler
-from pulse.methods import floor as default_floor
 from pulse.operators import Operator
 from pulse.pictures import to_pil
 from stylegan.common.pixels import to_bytes
@@ -127,7 +127,7 @@ def _lanczos(questions: Tensor, task: Task) -> Tensor:
     return torch.stack([torch.from_numpy(np.array(one)).permute(2, 0, 1).float() / 255 for one in large])
 
 
-def _searched(questions: Tensor, task: Task, method: str) -> Tensor:
+def _searched(questions: Tensor, task: Task, method: str | None = None) -> Tensor:
     return _search(questions, task, method).images
 
 
@@ -135,12 +135,14 @@ def _to_eps(questions: Tensor, task: Task) -> Tensor:
     return _search(questions, task, "bounded", floor=task.eps).images
 
 
-def _search(questions: Tensor, task: Task, method: str, floor: float | None = None, **more: Any) -> pulse.Result:
+def _search(
+    questions: Tensor, task: Task, method: str | None = None, floor: float | None = None, **more: Any
+) -> pulse.Result:
     side = int(task.generator.img_resolution)
     operator = task.operator(questions.shape[-1], side)
-    options = pulse.SearchOptions(method=method, steps=task.steps, seed=task.seeds[0], eps=task.eps)
-    # The question carries no noise, so the floor is that of a search without an operator.
-    options = replace(options, floor=default_floor(options, own_operator=False) if floor is None else floor)
+    options = pulse.SearchOptions(method=method, steps=task.steps, seed=task.seeds[0], eps=task.eps, floor=floor)
+    # The question carries no noise, so all is as for a search without an operator.
+    options = methods.settled(options, task.generator, own_operator=False, own_losses=False)
     return pulse.search(task.generator, questions, options, finish="network", operator=operator, **more)
 
 
@@ -164,7 +166,7 @@ def _published(questions: Tensor, task: Task) -> Tensor:
 
 def _of_eight(questions: Tensor, task: Task) -> list[Tensor]:
     """The best of eight starts, and the mean of their images."""
-    result = _search(questions, task, "fast", starts=EIGHT, return_all=True)
+    result = _search(questions, task, starts=EIGHT, return_all=True)
     assert result.all_starts is not None
     return [result.images, result.all_starts.images.unflatten(0, (-1, EIGHT)).mean(1)]
 
@@ -248,8 +250,18 @@ METHODS = {
         Method(
             "search",
             ("search",),
+            _searched,
+            "Our search with default options: by the method `fast`, on a StyleGAN.",
+            at_once=16,
+            random=True,
+            told=True,
+            weights=_of_generator,
+        ),
+        Method(
+            "bounded",
+            ("search, bounded",),
             partial(_searched, method="bounded"),
-            "Our search with default options (the method `bounded`).",
+            "Our search by the method `bounded`.",
             at_once=4,
             random=True,
             told=True,
@@ -257,20 +269,10 @@ METHODS = {
         ),
         Method(
             "to-eps",
-            ("search to eps",),
+            ("bounded, to eps",),
             _to_eps,
-            "The same search with its floor at eps, where PULSE has it: it stops on its way from a middle tone.",
+            "The same with its floor at eps, where PULSE has it: it stops on its way from a middle tone.",
             at_once=4,
-            random=True,
-            told=True,
-            weights=_of_generator,
-        ),
-        Method(
-            "fast",
-            ("search, fast",),
-            partial(_searched, method="fast"),
-            "Our search by the method `fast`.",
-            at_once=16,
             random=True,
             told=True,
             weights=_of_generator,
@@ -279,7 +281,7 @@ METHODS = {
             "eight",
             ("best of 8", "mean of 8"),
             _of_eight,
-            "Eight starts of the method `fast`: the best one, and the mean of all eight images.",
+            "Our search from eight starts: the best one, and the mean of all eight images.",
             at_once=4,
             random=True,
             told=True,

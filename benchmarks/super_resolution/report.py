@@ -14,7 +14,7 @@ from benchmarks.super_resolution.summary import COVERED, METRICS, NOTHING, TINY,
 TITLE = "From 16 px to a face: methods side by side"
 # What theory lets us expect: averages are near the truth, single likely faces fit the question and look like faces.
 INTERPOLATIONS = ("nearest", "bicubic", "Lanczos")
-_SEARCHES = ("PULSE", "search", "search, fast", "best of 8", "drawn")
+_SEARCHES = ("PULSE", "search", "search, bounded", "best of 8", "drawn")
 _EXPECTED = {
     "psnr": ("feed-forward", "feed-forward, given", "mean of 8"),
     "down": _SEARCHES,

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pulse import pictures
+from pulse import methods, pictures
 from pulse.batch.cluster import connected, cores_of_machines
 from pulse.batch.one import Task, done_before, makers, search_one, tasks
 from pulse.batch.order import EXPECTED, Found, Order, Report, sentence
@@ -97,7 +97,7 @@ def _study(order: Order, G: Any) -> tuple[str, bytes] | None:
     options = order.options
     if getattr(G, "gaussian_fit", None) is None and options.space in ("gaussianized", "pulse") and _plain(G):
         fit_gaussian(G)
-    if options.method != "fast":
+    if methods.named(options, G, own=False) != "fast":
         return None
     from pulse import fast
 

@@ -281,7 +281,7 @@ def _searcher(G: Any, options: SearchOptions, follow: bool) -> _Answer:
     known: list[Result] = []
     later = replace(
         options,
-        method="bounded" if options.method == "fast" else options.method,
+        method="pulse" if options.method == "pulse" else "bounded",
         steps=max(1, round(_STEPS * options.steps)),
         learning_rate=_RATE * options.learning_rate,
         starts=1,

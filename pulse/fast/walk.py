@@ -33,6 +33,8 @@ _APART, _FURTHER = 0.05, 0.2
 # Looks help that bring the error below this part of what it was. After so many that did not, a row goes on in the next
 # way, and ends in the last.
 _HELPED, _PATIENCE = 0.95, 2
+# A row within eps ends at its first look that leaves more than this part of what its last look left.
+_WORTH = 0.8
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,12 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         active = active & looks.loss.isfinite() & looks.error.isfinite()
         yield _point(way, step, active, looks)
         active = active & (looks.error > way.end)
+        near = looks.error <= options.eps
+        much = near & (looks.error < _WORTH * mark)
         helped = looks.error < _HELPED * mark
         mark, idle = torch.where(helped, looks.error, mark), torch.where(helped, 0, idle + 1)
-        # Whoever is within eps goes on as long as steps are cheap.
-        active = active & ~((on_whole | (looks.error <= options.eps)) & (idle >= _PATIENCE))
+        # Whoever is within eps goes on as long as cheap steps bring much.
+        active = active & ~(on_whole & (idle >= _PATIENCE)) & (~near | much)
         if step == options.steps or not active.any():
             return
 

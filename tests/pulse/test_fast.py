@@ -159,6 +159,21 @@ def test_a_search_returns_what_its_numbers_say():
     assert len(seen) <= 7
 
 
+def test_a_stylegan_is_searched_so_by_default_but_not_with_what_the_method_does_not_know(stand_in):
+    G = small_generator()
+    target = targets_of(G, 1, 16)
+
+    def method(G, **options):
+        return pulse.search(G, target, seed=1, steps=1, **options).settings["method"]
+
+    assert method(G) == "fast"
+    assert method(G, method="pulse") == "pulse"
+    assert method(G, lr_schedule="fixed") == "bounded"
+    assert method(G, losses=lambda images, small, target, latents: images.mean((1, 2, 3))) == "bounded"
+    assert method(G, operator=pulse.Downsampler((64, 64), (16, 16))) == "bounded"
+    assert method(stand_in()) == "bounded"
+
+
 @pytest.mark.parametrize("how", [{"floor": 2e-3}, {"stop_when_reached": True}])
 def test_a_row_that_has_arrived_is_not_looked_at_again(how):
     G = small_generator()

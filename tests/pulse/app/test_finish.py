@@ -44,7 +44,9 @@ def test_both_answers_stand_side_by_side(tmp_path: Path, run: Run) -> None:
         "pulse.draw('knight.png', starts=1, seed=1, framing='pad', background='#808080', size=8, kind='people', "
         "resolution=16)"
     )
-    assert network["again"].startswith("pulse.depixelize('knight.png', generator='default', finish='network', steps=1")
+    assert network["again"].startswith(
+        "pulse.depixelize('knight.png', generator='default', finish='network', method='fast', steps=1"
+    )
     assert (json.loads(drawn["settings"])["kind"], json.loads(network["settings"])["steps"]) == ("people", 1)
     assert Image.open(out / "knight.png").size == (16, 16)
     assert Image.open(out / "knight.network.png").size == (128, 128)

@@ -124,7 +124,7 @@ def test_a_record_films_the_search_that_it_watched(G: Generator) -> None:
     record = pulse.SearchRecord(lambda step, state: told.append(step), side=_SIDE)
     with pytest.raises(ValueError, match="The record has seen no search"):
         record.film(_painted(3))
-    result = pulse.search(G, target, steps=12, starts=2, seed=1, callback=record)
+    result = pulse.search(G, target, method="bounded", steps=12, starts=2, seed=1, callback=record)
     assert max(told) == 12
     frames = list(record.film(result))
     assert frames[0].shape == (3, _SIDE, 2 * _SIDE)
