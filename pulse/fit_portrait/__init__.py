@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pulse.finish import Solution
 from pulse.fit_portrait.colours import coloured
-from pulse.fit_portrait.drawing import drawn
+from pulse.fit_portrait.drawing import drawn, one_thread
 from pulse.fit_portrait.oddity import weight_of
 from pulse.fit_portrait.painting import painted
 from pulse.fit_portrait.problem import (
@@ -326,7 +326,10 @@ def screened_points(
         points.append(v.clamp(-MOST, MOST))
     v = torch.stack(points)
     if problem.k == ALL:
-        v = torch.cat([v, to_normal(dressed(problem.target, _DRESSED)[0])], 1)
+        # Two of torch's threads take longer than one for as small tensors.
+        with one_thread():
+            parts = dressed(problem.target, _DRESSED)[0]
+        v = torch.cat([v, to_normal(parts)], 1)
     count = v.shape[1]
     value = problem.draw(v.flatten(0, 1)).view(len(rngs), count, -1)
     off = value - problem.flat[:, None]

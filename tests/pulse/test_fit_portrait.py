@@ -228,12 +228,22 @@ def test_all_starts_of_strange_targets_are_polished_together(monkeypatch: pytest
     assert best.start.tolist() == [0, 0]
 
 
-def test_what_is_drawn_for_screened_points_is_what_a_polish_begins_with() -> None:
+def test_what_is_drawn_for_screened_points_is_what_a_polish_begins_with(monkeypatch: pytest.MonkeyPatch) -> None:
     _, target = _person(8)
+    threads: list[int] = []
+    dressed = fit_portrait.dressed
+
+    def watched(*given: Any) -> Any:
+        threads.append(torch.get_num_threads())
+        return dressed(*given)
+
+    monkeypatch.setattr(fit_portrait, "dressed", watched)
     for soft in (False, True):
         problem = Problem(target, "any", 1e-5, soft)
         plain = Problem(target, "any", 1e-5)
-        v, value, error, _ = fit_portrait.screened_points(plain, 2, _rngs(1))
+        with with_threads(2):
+            v, value, error, _ = fit_portrait.screened_points(plain, 2, _rngs(1))
+            assert (threads.pop(), torch.get_num_threads()) == (1, 2)
         assert v.shape[:2] == value.shape[:2] == (1, 2)
         known = problem.filtered(value[0])
         torch.testing.assert_close(known, problem.draw(v[0]), atol=1e-4, rtol=0)
