@@ -4,7 +4,8 @@
     python -m benchmarks.ops --op downsample_l2 --dtype float32 --json
 
 GB/s counts each full-size tensor once for every time that it has to be read or written; "of copy" is that over what
-`y.copy_(x)` reaches on a tensor of the same size in the same minute. All times are medians of interleaved repeats.
+`y.copy_(x)` reaches on a tensor of the same size in the same minute, "of clone" over `x.clone()`, whose result is fresh
+memory, as that of the operations is. All times are medians of interleaved repeats.
 """
 
 import argparse
@@ -66,6 +67,7 @@ class Row:
     reference_bytes: int | None
     native_wall_ms: float | None = None
     reference_wall_ms: float | None = None
+    of_clone: float | None = None
 
 
 def differentiated(function: Callable[..., Tensor], inputs: list[Tensor], **options: Any) -> Callable[[], object]:
@@ -259,7 +261,7 @@ def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
     source = torch.randn_like(copied)
     calls: dict[str, Callable[[], object]] = {"native": case.native, "plain": case.plain}
     if case.moved:
-        calls["copy"] = lambda: copied.copy_(source)
+        calls |= {"copy": lambda: copied.copy_(source), "clone": source.clone}
     times: dict[str, list[float]] = {name: [] for name in calls}
     begun = time.perf_counter()
     for call in calls.values():
@@ -269,7 +271,13 @@ def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
             times[name].append(timed(call, device))
     native, plain = median(times["native"]), median(times["plain"])
     rate = case.moved / native / 1e9 if case.moved else None
-    copy_rate = 2 * size_of(copied) / median(times["copy"]) / 1e9 if case.moved else None
+    copied_at, cloned_at = (
+        2 * size_of(copied) / median(times[name]) / 1e9 if rate is not None else None for name in ("copy", "clone")
+    )
+
+    def wall(call: Callable[[], object]) -> float | None:
+        return 1e3 * median(wall_time(call, device) for _ in range(least)) if device == "cuda" else None
+
     return Row(
         case.op,
         case.what,
@@ -278,14 +286,17 @@ def measure(case: Case, device: str, seconds: float, least: int = 3) -> Row:
         1e3 * plain,
         plain / native,
         rate,
-        rate / copy_rate if rate is not None and copy_rate is not None else None,
+        _share(rate, copied_at),
         largest_allocation(case.native, device) if case.memory else None,
         largest_allocation(case.plain, device) if case.memory else None,
-        *(
-            1e3 * median(wall_time(call, device) for _ in range(least)) if device == "cuda" else None
-            for call in (case.native, case.plain)
-        ),
+        native_wall_ms=wall(case.native),
+        reference_wall_ms=wall(case.plain),
+        of_clone=_share(rate, cloned_at),
     )
+
+
+def _share(rate: float | None, other: float | None) -> float | None:
+    return None if rate is None or other is None else rate / other
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -295,7 +306,8 @@ def geometric_mean(values: list[float]) -> float:
 
 def print_row(row: Row) -> None:
     """Prints a line of the table."""
-    share = "" if row.gb_per_s is None or row.of_copy is None else f"{row.gb_per_s:8.1f} {100 * row.of_copy:7.0f} %"
+    share = "" if row.gb_per_s is None else f"{row.gb_per_s:8.1f}"
+    share += "".join(f" {100 * part:7.0f} %" for part in (row.of_copy, row.of_clone) if part is not None)
     memory = ""
     if row.native_bytes is not None and row.reference_bytes is not None:
         memory = f"   {row.native_bytes / 1e6:.1f} of {row.reference_bytes / 1e6:.1f} MB"
@@ -327,7 +339,7 @@ def main() -> None:
         print(describe())
         columns = ("operation", 17, "shape", 40, "type", 9)
         print("".join(f"{n:{w}s}" for n, w in zip(columns[::2], columns[1::2], strict=True)), end="")
-        print(" native ms   reference   ratio    GB/s   of copy")
+        print(" native ms   reference   ratio    GB/s   of copy  of clone")
     for memory_format in arguments.format:
         for op in arguments.op:
             for name in arguments.dtype:

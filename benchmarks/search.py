@@ -21,7 +21,9 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,8 @@ class Walked:
         near: seconds until each target's picture was within eps; None for never.
         level: seconds until its loss was that with which "pulse" ends; None for never.
         columns: what is measured of the faces, one value for each target.
-        peak: bytes of the process at its largest, in a process of its own; None if not measured.
+        loaded: bytes of a process of its own that has loaded the generator; None if not measured.
+        peak: bytes of that process at its largest, in a search.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Walked:
     near: list[float | None] = field(default_factory=list)
     level: list[float | None] = field(default_factory=list)
     columns: dict[str, list[float]] = field(default_factory=dict)
+    loaded: int | None = None
     peak: int | None = None
 
 
@@ -165,11 +169,17 @@ def faces_of(result: pulse.Result, covariance: torch.Tensor) -> dict[str, float]
     }
 
 
-def compare(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, methods: list[str]) -> dict[str, Walked]:
-    """Searches each target by each method, in turns."""
-    found = {method: Walked() for method in methods}
+def compare(
+    G: Any,
+    targets: torch.Tensor,
+    options: pulse.SearchOptions,
+    found: dict[str, Walked],
+    keep: Callable[[], None] = lambda: None,
+) -> None:
+    """Searches each target by each method, in turns, but those that have been, and calls `keep` after each."""
     covariance = style_covariance(G, samples=4000)
-    for i, target in enumerate(targets.split(1)):
+    done = len(next(iter(found.values())).seconds)
+    for i, target in list(enumerate(targets.split(1)))[done:]:
         for method, walked in found.items():
             chosen = pulse.SearchOptions(**{**asdict(options), "method": method, "seed": (options.seed or 0) + i})
             result = walk(G, target, chosen, walked)
@@ -180,14 +190,21 @@ def compare(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, methods
             for walked in found.values():
                 arrived = [seconds for seconds, loss in walked.curve[-1] if loss <= end]
                 walked.level.append(arrived[0] if arrived else None)
-    return found
+        keep()
+
+
+def kept(path: Path | None, told: dict[str, Any], methods: list[str]) -> dict[str, Walked]:
+    """What a run with these options (`told`) has measured before it was ended, from its `--json`."""
+    before = json.loads(path.read_text()) if path and path.is_file() else {}
+    same = all(before.get(name) == value for name, value in told.items()) and list(before["methods"]) == methods
+    return {method: Walked(**before["methods"][method]) if same else Walked() for method in methods}
 
 
 def print_table(found: dict[str, Walked], names: list[str]) -> None:
     """Prints medians over the targets, and ratios to "pulse"."""
     heads = ["s a face", "of pulse", "passes", "s to its loss", "of pulse", "s to eps", "within eps"]
     columns = next(iter(found.values())).columns
-    print("method    " + "".join(f"{head:>14s}" for head in [*heads, "peak MB", *columns]))
+    print("method    " + "".join(f"{head:>14s}" for head in [*heads, "loaded MB", "peak MB", *columns]))
     base = _median(found["pulse"].seconds) if "pulse" in found else None
     for name in names:
         walked = found[name]
@@ -196,7 +213,7 @@ def print_table(found: dict[str, Walked], names: list[str]) -> None:
         of_pulse = [part / base if base and part else "-" for part in (seconds, level)]
         cells: list[Any] = [seconds, of_pulse[0], _median(walked.passes), level if base else "-"]
         cells += [of_pulse[1], _median(walked.near), sum(near) / len(near)]
-        cells += [walked.peak / 1e6 if walked.peak else "-"]
+        cells += [part / 1e6 if part else "-" for part in (walked.loaded, walked.peak)]
         cells += [sum(values) / len(values) for values in walked.columns.values()]
         print(f"{name:10s}" + "".join(f"{_shown(cell):>14s}" for cell in cells), flush=True)
 
@@ -214,21 +231,33 @@ def _median(values: list[Any]) -> float | None:
     return None if middle == float("inf") else middle
 
 
-def peak_of(method: str, arguments: argparse.Namespace) -> int:
-    """Bytes that a process of its own takes at its largest for a search of a few steps.
+def peak_of(G: Any, method: str, size: int) -> tuple[int, int]:
+    """Bytes that a process of its own takes once it has loaded a generator, and at its peak in a search of a few steps.
 
-    The method "fast" is measured as it runs: what it needs to learn of the generator is in the cache by now.
+    The method "fast" is measured as it runs: what it needs to learn of the generator is in the cache by now. Only Linux
+    says how much memory a process took at most; `ru_maxrss` would be that of this process, where it is larger.
     """
-    code = (
-        "import resource, pulse; from benchmarks import search\n"
-        f"G = search.load({arguments.generator!r})\n"
-        f"target = search.targets_for(G, 1, {arguments.size})\n"
-        f"pulse.search(G, target, method={method!r}, steps=3, seed=0)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    # Kilobytes on Linux, bytes on macOS.
-    return int(printed.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "generator.safetensors"
+        stylegan.save(G, path)
+        code = (
+            "import pulse, stylegan, torch; from benchmarks.search import resident\n"
+            f"torch.set_num_threads({torch.get_num_threads()})\n"
+            f"G = stylegan.load({str(path)!r})\n"
+            f"target = torch.linspace(0.2, 0.8, 3 * {size}**2).view(1, 3, {size}, {size})\n"
+            "loaded = resident('VmRSS')\n"
+            f"pulse.search(G, target, method={method!r}, steps=3, seed=0, finish='network')\n"
+            "print(loaded, resident('VmHWM'))"
+        )
+        printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded, peak = (int(part) for part in printed.split()[-2:])
+    return loaded, peak
+
+
+def resident(line: str) -> int:
+    """Bytes of this process in memory: "VmRSS" now, "VmHWM" at most since it began."""
+    found = [row.split()[1] for row in Path("/proc/self/status").read_text().splitlines() if row.startswith(line)]
+    return int(found[0]) * 1024
 
 
 def draw(found: dict[str, Walked], title: str, out: Path) -> None:
@@ -273,7 +302,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", action="store_true", help="also measure the memory, in further processes")
-    parser.add_argument("--json", type=Path, help="write all that was measured")
+    parser.add_argument(
+        "--json", type=Path, help="write all that was measured, after each target; a run that was ended goes on from it"
+    )
     parser.add_argument("--plot", type=Path, help="draw the loss over time")
     arguments = parser.parse_args()
     if arguments.count < 1:
@@ -287,15 +318,21 @@ def main() -> None:
     pulse.search(G, targets[:1], options, method="fast", steps=0, finish="network")
     first = time.process_time() - begun
     print(f"{G.name}, {arguments.count} targets of {arguments.size} px; the first fast search took {first:.1f} s")
-    found = compare(G, targets, options, arguments.methods)
+    told = {"generator": G.name, "size": arguments.size, "steps": arguments.steps, "seed": arguments.seed}
+    found = kept(arguments.json, told, arguments.methods)
+
+    def keep() -> None:
+        if arguments.json:
+            methods = {name: asdict(walked) for name, walked in found.items()}
+            told_all = {"environment": describe(), **told, "methods": methods}
+            write_bytes(arguments.json, json.dumps(told_all, indent=1).encode())
+
+    compare(G, targets, options, found, keep)
     if arguments.memory:
         for method, walked in found.items():
-            walked.peak = peak_of(method, arguments)
+            walked.loaded, walked.peak = peak_of(G, method, arguments.size)
+    keep()
     print_table(found, arguments.methods)
-    if arguments.json:
-        told = {"environment": describe(), "generator": G.name, "size": arguments.size, "steps": arguments.steps}
-        told["methods"] = {name: asdict(walked) for name, walked in found.items()}
-        write_bytes(arguments.json, json.dumps(told, indent=1).encode())
     if arguments.plot:
         draw(found, f"{G.name}, {arguments.count} targets of {arguments.size} px, one thread", arguments.plot)
 

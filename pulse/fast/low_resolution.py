@@ -49,15 +49,23 @@ def fit_to_rgb(features: Tensor, pictures: Tensor) -> ToRGB:
     """The map from features (S, channels, L, L) to pictures (S, C, L, L), S at least 4."""
     fitted = len(features) - len(features) // _HELD_BACK
     every = max(1, len(features) * features.shape[2] * features.shape[3] // _MOST_PIXELS)
-    x, y = (part.flatten(2)[:, :, ::every].transpose(1, 2).double() for part in (features, pictures))
-    x = torch.cat([x, torch.ones_like(x[..., :1])], -1)
-    a, b = x[:fitted].flatten(0, 1), y[:fitted].flatten(0, 1)
-    normal = a.T @ a / len(a)
-    ridge = _RIDGE * normal.diagonal()[:-1].mean() * torch.eye(len(normal), dtype=a.dtype, device=a.device)
+
+    def pixels(i: int) -> tuple[Tensor, Tensor]:
+        x, y = (part[i].flatten(1)[:, ::every].T.double() for part in (features, pictures))
+        return torch.cat([x, torch.ones_like(x[:, :1])], 1), y
+
+    # Picture by picture: in float64, the features of all are hundreds of megabytes.
+    normal, product, count = features.new_zeros([]).double(), features.new_zeros([]).double(), 0
+    for i in range(fitted):
+        x, y = pixels(i)
+        normal, product, count = normal + x.T @ x, product + x.T @ y, count + len(x)
+    normal, product = normal / count, product / count
+    ridge = _RIDGE * normal.diagonal()[:-1].mean() * torch.eye(len(normal), dtype=normal.dtype, device=normal.device)
     ridge[-1, -1] = 0
-    weight = torch.linalg.solve(normal + ridge, a.T @ b / len(a))
-    off = (x[fitted:] @ weight - y[fitted:]).square().mean()
-    variance = (y[fitted:] - b.mean(0)).square().mean()
+    weight = torch.linalg.solve(normal + ridge, product)
+    # The last feature is 1 everywhere, so its products with the pictures are their mean colour.
+    held = [(y - x @ weight, y - product[-1]) for x, y in map(pixels, range(fitted, len(features)))]
+    off, variance = (torch.stack([part[k].square().mean() for part in held]).mean() for k in (0, 1))
     return ToRGB(weight.float(), float(1 - off / variance.clamp(min=1e-12)))
 
 

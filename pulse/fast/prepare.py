@@ -25,9 +25,12 @@ from pulse.operators import Downsampler, downsample
 from stylegan.common.files import write_bytes, write_tensors
 from stylegan.common.progress import progress
 from stylegan.common.tensors import Shapes, TensorFileError, digest, read_tensors
+from stylegan.networks.light import light_gradients
 
 # Pictures drawn whole, and pictures in all. A hundred of 16 px hold 25 600 pixels for at most 516 unknowns.
 _WHOLE, _SAMPLES = 96, 512
+# Image pixels that a study draws at once: more take as long for each, and more memory.
+_MOST_PIXELS = 2**16
 # A generator without low resolutions draws all of its samples whole.
 _ALL_WHOLE = 192
 # Points for the whitening: their covariance has to have full rank, up to 512.
@@ -207,15 +210,20 @@ def _make(G: Any, level: int) -> _Study:
     """Draws the pictures of a study, a bar showing how far it is."""
     low = level < int(G.img_resolution) and level in getattr(G.synthesis, "block_resolutions", ())
     count = _SAMPLES if low else _ALL_WHOLE
+    at_once = min(4, max(1, _MOST_PIXELS // int(G.img_resolution) ** 2))
     z = _latents(G, count)
     rng = torch.Generator().manual_seed(1)
     features, small = [], []
     to_rgb = None
     with progress("Studying the generator", count) as advance:
-        for first in range(0, _WHOLE if low else count, 4):
-            ws, noise = _styles(G, z[first : first + 4]), _noise(G, min(4, count - first), rng)
-            images = (G.synthesis(ws, noise=noise).float() + 1) / 2
-            small.append(downsample(images.clamp(0, 1), size=level))
+        whole = _WHOLE if low else count
+        for first in range(0, whole, at_once):
+            part = z[first : min(first + at_once, whole)]
+            ws, noise = _styles(G, part), _noise(G, len(part), rng)
+            with light_gradients():
+                images = G.synthesis(ws, noise=noise)
+            small.append(downsample(((images.float() + 1) / 2).clamp(0, 1), size=level))
+            del images
             if low:
                 features.append(G.synthesis.features(ws, level, noise=noise))
             advance(len(ws))

@@ -20,6 +20,7 @@ from pulse import losses, sphere
 from pulse.fast.prepare import Prepared
 from pulse.fast.rows import Rows
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
+from stylegan.networks.light import light_gradients
 
 # Gradient steps between two looks, at most: a row that seems to have arrived waits for the look.
 _ROUND = 10
@@ -89,7 +90,7 @@ class _Way:
         """Images of the whole network, and what the operator makes of them."""
         half = self.prepared.half
         # With its cache, autocast would keep a second copy of the weights until the end of the block.
-        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False), light_gradients():
             drawn = self.course.G.synthesis(ws, noise=noise)
         images = clamp_straight_through((drawn.float() + 1) / 2)
         return images, self.course.operator.A(images)
@@ -135,6 +136,8 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     best = state.flat.clone()
     looks = _empty(way, state)
     for step in range(options.steps + 1):
+        # Those of the last step belong to its point: a second copy of large pictures would lie there during the round.
+        looks.images = looks.images.clone()
         for rows in _numbers(active).split(at_once):
             looks.put(rows, _look(way, rows, state))
         active = active & looks.loss.isfinite() & looks.error.isfinite()
@@ -187,7 +190,9 @@ def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:
         with torch.no_grad():
             _, ws, maps = way.at(torch.arange(len(target), device=target.device), variables)
             if prepared.low is None:
-                small = course.operator.A((course.G.synthesis(ws, noise=maps).float() + 1) / 2)
+                with light_gradients():
+                    drawn = course.G.synthesis(ws, noise=maps)
+                small = course.operator.A((drawn.float() + 1) / 2)
             else:
                 small = prepared.low(ws, maps)
             moved = variables[0] + prepared.gain(target - small).unsqueeze(1)
@@ -210,7 +215,9 @@ def _look(way: _Way, rows: Tensor, state: Rows) -> _Look:
     course = way.course
     target = course.target[rows]
     latents, ws, noise = way.at(rows, state.parts(state.flat[rows]))
-    images = ((course.G.synthesis(ws, noise=noise).float() + 1) / 2).clamp(0, 1)
+    with light_gradients():
+        drawn = course.G.synthesis(ws, noise=noise)
+    images = ((drawn.float() + 1) / 2).clamp(0, 1)
     error, small = measure(course.operator, images, target)
     loss = course.loss_to(target, course.floor)(images, small, latents, ws)
     return _Look(images, small, error, loss, latents, [noise[i] for i in way.trained])
@@ -242,6 +249,8 @@ def _round(
         if not away.any():
             break
         value = course.loss_to(target, aim)(images, small + off, latents, ws)
+        # The gradient does not need them, and they would lie beside what it does need.
+        del images
         (gradient,) = torch.autograd.grad(value.sum(), leaf)
         finite = gradient.isfinite().all(1)
         lost.append(rows[~finite])
@@ -259,7 +268,7 @@ def _point(way: _Way, step: int, active: Tensor, looks: _Look) -> Point:
         active=active,
         loss=looks.loss.clone(),
         error=looks.error.clone(),
-        images=looks.images.clone(),
+        images=looks.images,
         downsampled=looks.small.clone(),
         l2=looks.error.clone(),
         latents=looks.latents.clone(),

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cuda_ops import adain, setup_filter, upfirdn2d
 from stylegan.generator import GeneratorBase, check_styles
 from stylegan.networks.layers import NoiseMode, check_noise, layer_noise, normalize_2nd_moment
+from stylegan.networks.light import convolution
 from stylegan.networks.mapping import truncate
 from stylegan.networks.stylegan2 import block_resolutions, channels_at, check_resolution
 
@@ -99,15 +100,12 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode, noise: Tensor | None) -> Tensor:
         if self.weight is not None:
-            weight = (self.weight * self.weight_gain).contiguous(memory_format=torch.channels_last)
             if self.up and self.resolution >= _FUSED_FROM:
-                kernel = F.pad(weight, (1, 1, 1, 1))
-                kernel = kernel[:, :, 1:, 1:] + kernel[:, :, :-1, 1:] + kernel[:, :, 1:, :-1] + kernel[:, :, :-1, :-1]
-                x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2, padding=1)
+                x = convolution(x, self._doubling_kernel, padding=1, doubled=True)
             else:
                 if self.up:
                     x = F.interpolate(x, scale_factor=2, mode="nearest")
-                x = F.conv2d(x, weight, padding=1)
+                x = convolution(x, self._kernel, padding=1)
             if self.up:
                 x = upfirdn2d(x, self.resample_filter, padding=1)
         if noise is None:
@@ -115,6 +113,16 @@ class _Layer(nn.Module):
         if noise is not None and noise.ndim == 2:
             noise = noise[None, None]
         return adain(x, self.bias, noise, self.noise_strength, self.affine(w))
+
+    def _kernel(self, dtype: torch.dtype | None = None) -> Tensor:
+        assert self.weight is not None
+        return self.weight.to(dtype or self.weight.dtype, memory_format=torch.channels_last) * self.weight_gain
+
+    def _doubling_kernel(self, dtype: torch.dtype | None = None) -> Tensor:
+        """Nearest-neighbour upsampling and the convolution in one, for a transposed convolution of stride 2."""
+        kernel = F.pad(self._kernel(dtype), (1, 1, 1, 1))
+        kernel = kernel[:, :, 1:, 1:] + kernel[:, :, :-1, 1:] + kernel[:, :, 1:, :-1] + kernel[:, :, :-1, :-1]
+        return kernel.transpose(0, 1)
 
 
 class _Block(nn.Module):
@@ -182,7 +190,7 @@ class SynthesisNetwork(nn.Module):
         `force_fp32` changes nothing: StyleGAN1 runs in float32 always.
         """
         x = self.features(ws, self.img_resolution, noise_mode, noise)
-        return F.conv2d(x, self.torgb_weight / sqrt(x.shape[1]), self.torgb_bias)
+        return convolution(x, self._to_rgb, self.torgb_bias)
 
     def features(
         self, ws: Tensor, resolution: int, noise_mode: NoiseMode = "const", noise: Sequence[Tensor] | None = None
@@ -201,6 +209,9 @@ class SynthesisNetwork(nn.Module):
             x = getattr(self, f"b{r}")(x, styles[2 * i : 2 * i + 2], noise_mode, maps[2 * i : 2 * i + 2])
         assert x is not None
         return x
+
+    def _to_rgb(self, dtype: torch.dtype | None = None) -> Tensor:
+        return self.torgb_weight.to(dtype or self.torgb_weight.dtype) / sqrt(self.torgb_weight.shape[1])
 
 
 class Generator(GeneratorBase):

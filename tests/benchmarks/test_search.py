@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 import time
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ import pulse
 if importlib.util.find_spec("dlib") is None:
     pytest.skip("benchmarks.search needs dlib", allow_module_level=True)
 
-from benchmarks.search import Walked, _median, _sampled, pulses_loss, walk
+from benchmarks.search import Walked, _median, _sampled, compare, kept, peak_of, pulses_loss, walk
 from benchmarks.search_costs import PHASES, Clock, costs
 from stylegan.networks.stylegan2 import Generator
 
@@ -76,3 +79,33 @@ def test_the_phases_of_a_search_make_up_its_time(tmp_path, monkeypatch):
     assert all(row["phases"][phase] > 0 for phase in PHASES if phase not in ("low steps", "full steps"))
     assert row["phases"]["low steps"] + row["phases"]["full steps"] > 0
     assert 1 < row["whole pictures"] <= 13
+
+
+def test_a_comparison_that_was_ended_goes_on(tmp_path):
+    torch.manual_seed(0)
+    G = Generator(8, 0, 16, 16, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 4}).eval()
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    targets = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    options = pulse.SearchOptions(steps=2, seed=0)
+    path, told = tmp_path / "search.json", {"size": 8}
+    whole, part = {"pulse": Walked()}, {"pulse": Walked()}
+    compare(G, targets, options, whole)
+    compare(G, targets[:1], options, part)
+    path.write_text(json.dumps({**told, "methods": {"pulse": asdict(part["pulse"])}}))
+    assert kept(path, {"size": 16}, ["pulse"])["pulse"].seconds == []
+    found = kept(path, told, ["pulse"])
+    kept_after = []
+    compare(G, targets, options, found, lambda: kept_after.append(len(found["pulse"].seconds)))
+    assert kept_after == [2, 3]
+    assert found["pulse"].seconds[0] == part["pulse"].seconds[0]
+    assert found["pulse"].columns["l2"] == whole["pulse"].columns["l2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process took")
+def test_the_peak_of_a_search_is_not_that_of_the_benchmark():
+    torch.manual_seed(0)
+    G = Generator(8, 0, 16, 16, mapping_kwargs={"num_layers": 2}, synthesis_kwargs={"channel_max": 4}).eval()
+    G.gaussian_fit = {"mean": torch.zeros(16), "std": torch.ones(16)}
+    held = torch.ones(10**9 // 4)
+    loaded, peak = peak_of(G, "pulse", 8)
+    assert 0 < loaded <= peak < held.nbytes

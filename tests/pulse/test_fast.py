@@ -275,6 +275,19 @@ def test_gradients_in_half_precision_lead_to_pictures_in_float32(monkeypatch):
     torch.testing.assert_close(again, ended.images, atol=1e-5, rtol=1e-5)
 
 
+def test_a_study_of_a_large_generator_draws_one_picture_at_once(monkeypatch):
+    G = small_generator()
+    monkeypatch.setattr(prepare, "_WHOLE", 6)
+    monkeypatch.setattr(prepare, "_SAMPLES", 8)
+    drawn = []
+    G.synthesis.register_forward_hook(lambda module, given, images: drawn.append(len(images)))
+    for pixels, expected in ((64**2, [1] * 6), (10**9, [4, 2])):
+        monkeypatch.setattr(prepare, "_MOST_PIXELS", pixels)
+        drawn.clear()
+        prepare._make(G, 16)
+        assert drawn == expected
+
+
 def test_half_precision_is_for_wide_networks_on_processors_that_have_it(monkeypatch):
     wide = StyleGAN1(8, 16, 8, synthesis_kwargs={"channel_base": 8192, "channel_max": 512})
     narrow = StyleGAN1(8, 16, 8, synthesis_kwargs={"channel_max": 32})
