@@ -337,7 +337,8 @@ def screened_points(
     strange = (error.amin(1) > _STRANGE) & (problem.k == ALL)
     soft = Problem(problem.target, problem.kind, problem.prior, soft=True)
     each = v.flatten(0, 1)
-    softly = soft.filtered(off.flatten(0, 1)).square().mean(1) * weight_of(soft, each) + soft.strangeness(each)
+    softly = soft.filtered(off.flatten(0, 1)).square().mean(1) * weight_of(soft, each)
+    softly = softly + soft.strangeness(each, torch.arange(len(rngs)).repeat_interleave(count))
     cost = torch.where(strange[:, None], softly.view(error.shape), error)
     if problem.k == ALL and starts > 1:
         # One start of either kind: what is made of parts is nearer at first, what was read often ends nearer.

@@ -41,9 +41,11 @@ _PRIOR = {
 }
 # On skin a finer field is added. Both are so much less around brows, eyes, nose and mouth, as many cells around.
 _FINE, _SPARED, _AROUND = (0.35, 1.5), (0.5, 0.95), 1.8
-# Paint on skin blurs a face. It is weakened to the first of these shares that comes as close as this many times what is
-# asked for.
-_SHARES, _CLOSE = (0.2, 0.35, 0.6, 1.0), 1.2
+# Paint on skin blurs a face. It is weakened or strengthened to the first of these shares that comes as close as so many
+# times what is asked for: the stronger, the more may be left.
+_SHARES = {0.2: 1.05, 0.28: 1.05, 0.4: 1.05, 0.55: 1.05, 0.75: 1.05, 1.0: 1.08, 1.7: 1.9, 3.0: 0.0}
+# What is painted on what was painted before is small anyway.
+_AGAIN = {1.0: 0.0}
 # Variances of the noise that a target may be taken to have. With less than the least, paint would show its cells.
 _NOISES = torch.logspace(0.5, -1.8, 60)
 # Of `eps`, what paint aims at: answers are compared as they are drawn, a little different at every side.
@@ -53,7 +55,7 @@ _KEPT = 0.9
 # Errors that are this many times what is asked for are near enough.
 _NEAR = 1.02
 # Times that paint is corrected for what black and white cut off.
-_CORRECTIONS = 3
+_CORRECTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,13 @@ def _paint(
     spread = _design(shown, size)
     whole = spread @ _covariance(u)
     skin = torch.tensor([name == "skin" for name in TINTED])[:, None, None]
-    # What is painted on what was painted before is small anyway.
-    for share in _SHARES if held is None else _SHARES[-1:]:
+    for share, close in (_SHARES if held is None else _AGAIN).items():
         # Covariances of each field with the small picture, and of the small picture with itself.
         with_picture = torch.where(skin, share**2 * whole, whole)
         values, vectors = torch.linalg.eigh((with_picture @ spread.transpose(1, 2)).sum(0))
         values = values.clamp(min=0)
         shrunk = _NOISES[:, None] / (values + _NOISES[:, None])
-        if float((shrunk[-1, :, None] * (vectors.T @ (kept - before))).square().mean()) <= _CLOSE * asked:
+        if float((shrunk[-1, :, None] * (vectors.T @ (kept - before))).square().mean()) <= close * asked:
             break
     # What black and white cut off is asked for once more.
     cut, left = torch.zeros_like(before), asked

@@ -27,15 +27,26 @@ _HELD = 512
 _LITTLE, _ENOUGH = 1e-5, 2e-5
 # By how much what is even over the picture counts less in soft problems, and over how many pixels of 16 it is even.
 _MENDED, _EVEN = 6.0, 2.5
-# What shapes a face, and how much more it weighs in the prior of soft problems: there paint does what staring eyes, a
-# mouth from ear to ear and a brim on the brows would do.
+# What shapes a face and its frame, and how much more it weighs in the prior of soft problems: there paint does what
+# staring eyes, a mouth from ear to ear, a brim on the brows and a chin below the frame would do.
 _FACE = {
-    **dict.fromkeys(("eye_large", "hat_shape"), 0.06),
-    **dict.fromkeys(("eye_open", "eye_spacing", "mouth_width", "mouth_open", "lip_colour", "nose_size"), 0.03),
-    **dict.fromkeys(("brow_size", "outline", "yaw", "pitch", "roll"), 0.03),
+    "camera_zoom": 0.35,
+    "outline": 0.15,
+    **dict.fromkeys(("hat_shape", "nose_size"), 0.2),
+    **dict.fromkeys(("eye_large", "mouth_width", "camera_lift"), 0.1),
+    **dict.fromkeys(("eye_open", "eye_spacing", "mouth_open", "lip_colour", "head_height", "head_width"), 0.06),
+    **dict.fromkeys(("brow_size", "yaw", "pitch", "roll"), 0.06),
 }
-# The middle of their prior where that is not 0: rims leave a forehead.
-_MIDDLES = {"hat_shape": 0.8}
+# The middle of their prior where that is not 0: rims leave a forehead, the frame leaves a chin, and edges are inked a
+# little, as games ink them.
+_MIDDLES = {
+    **{"hat_shape": 1.0, "camera_zoom": 0.25, "camera_lift": -0.1},
+    **{"nose_size": 0.1, "head_height": 0.3, "outline": 1.1},
+}
+# How much the colour of skin weighs there. The middle of its prior is the colour that most of the target has in these
+# rows and columns of 1/16.
+_SKIN, _ROWS, _COLUMNS = 0.2, slice(7, 13), slice(5, 11)
+_SKIN_AT = [NAMES.index(f"skin_{channel}") for channel in ("red", "green", "blue")]
 # Switches of people: name, a value for off, the bound, and a value for on.
 SWITCHES = {"glasses": (0.4, 0.78, 0.9), "hat": (0.4, 0.88, 0.95)}
 
@@ -73,8 +84,11 @@ class Problem:
         self.evaluations = 0
         kinds = [row.kind for row in portraits.TABLE]
         people = [name not in SWITCHES for name in portraits.COORDINATES]
-        plain = torch.zeros(self.k)
-        self.stiff, self.middle = _human() if soft and self.k == ALL else (plain, plain)
+        self.stiff, self.middle = torch.zeros(self.k), torch.zeros(len(target), self.k)
+        if soft and self.k == ALL:
+            self.stiff, middle = _human()
+            self.middle = middle.repeat(len(target), 1)
+            self.middle[:, _SKIN_AT] = _face_colours(target)
         self.continuous = torch.tensor((people + [k == "continuous" for k in kinds])[: self.k])
 
     def of(self, rows: Tensor) -> Problem:
@@ -101,13 +115,14 @@ class Problem:
             small.append(downsample(images, size=self.size).flatten(1))
         return self.filtered(torch.cat(small))
 
-    def penalty(self, v: Tensor) -> Tensor:
-        """The prior's term (M,) of the costs of points v (M, K)."""
-        return self.prior * (v - self.middle).square().mean(1) + self.strangeness(v)
+    def penalty(self, v: Tensor, rows: Tensor) -> Tensor:
+        """The prior's term (M,) of the costs of points v (M, K) for the targets `rows` (M,)."""
+        return self.prior * (v - self.middle[rows]).square().mean(1) + self.strangeness(v, rows)
 
-    def strangeness(self, v: Tensor) -> Tensor:
-        """(M,), how far the faces of points v (M, K) are from those that people have; 0 unless the problem is soft."""
-        return (self.stiff * (v - self.middle).square()).mean(1)
+    def strangeness(self, v: Tensor, rows: Tensor) -> Tensor:
+        """How far (M,) the faces of points v (M, K) are from those that people have, and their skin from the colour of
+        the targets `rows` (M,); 0 unless the problem is soft."""
+        return (self.stiff * (v - self.middle[rows]).square()).mean(1)
 
     def correct(self, v: Tensor) -> None:
         """Takes from the targets by how much the points v (N, K) differ when they are drawn large.
@@ -141,7 +156,7 @@ class Problem:
             v,
             self.flat[rows],
             prior=self.prior,
-            centre=self.middle.expand_as(v) if centre is None else centre,
+            centre=self.middle[rows] if centre is None else centre,
             stiff=self.stiff,
             free=free,
             value=value,
@@ -162,7 +177,18 @@ def _human() -> tuple[Tensor, Tensor]:
         stiff[NAMES.index(name)] = weight
     for name, value in _MIDDLES.items():
         middle[NAMES.index(name)] = value
+    stiff[_SKIN_AT] = _SKIN
     return stiff, middle
+
+
+def _face_colours(target: Tensor) -> Tensor:
+    """The normal coordinates (N, 3) of the colours that most of the middles of targets (N, 3, s, s) have.
+
+    Medians, since eyes and a mouth have others.
+    """
+    size = target.shape[-1]
+    rows, columns = (slice(at.start * size // 16, at.stop * size // 16) for at in (_ROWS, _COLUMNS))
+    return to_normal(target[:, :, rows, columns].flatten(2).median(2).values.clamp(0.02, 0.98))
 
 
 def _filtered(values: Tensor, size: int, power: float) -> Tensor:

@@ -115,14 +115,15 @@ def with_switches(problem: Problem, best: Solution) -> Solution:
         moved = []
         for (i, (points, shares)), seen in zip(trials.items(), values, strict=True):
             steps, left = foretold(problem, best.jacobian[i], seen, i)
-            left = left + problem.strangeness(points + steps)
+            left = left + problem.strangeness(points + steps, torch.full((len(points),), i))
             few = (left / shares).topk(min(_FORETOLD, len(left)), largest=False).indices
             moved.append(((points[few] + steps[few]).clamp(-MOST, MOST), shares[few]))
         values = problem.draw(torch.cat([points for points, _ in moved])).split([len(points) for points, _ in moved])
         helped: list[int] = []
         others: list[tuple[int, Tensor, Tensor, Tensor]] = []
         for i, (points, shares), seen in zip(active, moved, values, strict=True):
-            found = (seen - problem.flat[i]).square().mean(1) + problem.penalty(points)
+            penalty = problem.penalty(points, torch.full((len(points),), i))
+            found = (seen - problem.flat[i]).square().mean(1) + penalty
             order = (found / shares).argsort()
             one = int(order[0])
             if found[one] < shares[one] * cost[i]:
@@ -179,7 +180,9 @@ def simplified(problem: Problem, best: Solution) -> Solution:
         return best
     values = problem.draw(points)
     error = (values - problem.flat).square().mean(1)
-    return replace(best, x=points, value=values, error=error, cost=error + problem.penalty(points))
+    return replace(
+        best, x=points, value=values, error=error, cost=error + problem.penalty(points, torch.arange(len(points)))
+    )
 
 
 def _plainer(x: Tensor) -> Tensor:

@@ -156,18 +156,34 @@ def test_a_soft_problem_counts_even_differences_less_and_tells_errors_as_they_ar
 
 
 def test_faces_of_soft_problems_stay_those_of_people() -> None:
-    staring = to_normal(point({"eye_large": 0.95, "headgear": "cap", "hat_shape": 0.05})[None])
-    human = to_normal(point({"eye_large": 0.5, "headgear": "cap", "hat_shape": 0.75})[None])
+    staring = to_normal(point({"eye_large": 0.95, "headgear": "cap", "hat_shape": 0.05, "camera_zoom": 0.6})[None])
+    human = to_normal(point({"eye_large": 0.5, "headgear": "cap", "hat_shape": 0.8, "camera_zoom": 0.6})[None])
     noise = 0.1 * torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     target = (pulse.downsample(portraits.render(to_unit(staring), 32), size=8) + noise).clamp(0, 1)
     plain, soft = Problem(target, "any", 1e-5), Problem(target, "any", 1e-5, soft=True)
-    assert not plain.strangeness(staring).any()
-    assert not Problem(target, "people", 1e-5, soft=True).strangeness(staring[:, :64]).any()
-    assert float(soft.strangeness(staring)) > 10 * float(soft.strangeness(human))
-    assert float(soft.penalty(staring)) > float(plain.penalty(staring))
-    found = soft.polish(staring, torch.zeros(1, dtype=torch.long), 1)
+    row = torch.zeros(1, dtype=torch.long)
+    assert not plain.strangeness(staring, row).any()
+    assert not Problem(target, "people", 1e-5, soft=True).strangeness(staring[:, :64], row).any()
+    assert float(soft.strangeness(staring, row)) > 4 * float(soft.strangeness(human, row))
+    assert float(soft.penalty(staring, row)) > float(plain.penalty(staring, row))
+    found = soft.polish(staring, row, 1)
     assert float(found.x[0, NAMES.index("eye_large")]) < float(staring[0, NAMES.index("eye_large")]) - 0.2
-    torch.testing.assert_close(found.cost, found.error + soft.penalty(found.x))
+    torch.testing.assert_close(found.cost, found.error + soft.penalty(found.x, row))
+
+
+def test_soft_problems_ask_for_the_skin_that_each_target_shows_and_a_head_within_the_frame() -> None:
+    target = torch.tensor([[0.9, 0.2, 0.2], [0.2, 0.8, 0.3]])[:, :, None, None].repeat(1, 1, 16, 16)
+    # Eyes and a mouth are not the colour of most of a face.
+    target[:, :, 8, 5:7] = target[:, :, 8, 9:11] = target[:, :, 11, 6:10] = 0
+    soft = Problem(target, "any", 1e-5, soft=True)
+    red = to_normal(point({"skin_red": 0.9, "skin_green": 0.2, "skin_blue": 0.2})[None])
+    green = to_normal(point({"skin_red": 0.2, "skin_green": 0.8, "skin_blue": 0.3})[None])
+    first, second = torch.tensor([0]), torch.tensor([1])
+    assert float(soft.strangeness(red, first)) < 0.8 * float(soft.strangeness(green, first))
+    assert float(soft.strangeness(green, second)) < 0.8 * float(soft.strangeness(red, second))
+    torch.testing.assert_close(soft.of(second).strangeness(red, first), soft.strangeness(red, second))
+    near, far = (to_normal(point({"camera_zoom": zoom})[None]) for zoom in (0.1, 0.6))
+    assert float(soft.strangeness(near, first)) > float(soft.strangeness(far, first)) + 1e-3
 
 
 def test_what_covers_hair_is_tried_without_in_the_target_s_colour() -> None:

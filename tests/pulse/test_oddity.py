@@ -13,6 +13,7 @@ from stylegan import portraits
 from stylegan.portraits.prototypes import dressed, point
 
 _RED = {"iris_red": 0.9, "iris_green": 0.1, "iris_blue": 0.2}
+_RED_HAT = {"hat_red": 0.9, "hat_green": 0.1, "hat_blue": 0.1}
 _DARK = {"iris_red": 0.1, "iris_green": 0.1, "iris_blue": 0.1}
 
 
@@ -26,12 +27,21 @@ def test_what_hides_a_face_is_odd_and_people_are_not() -> None:
     assert 1 < float(oddity(_normal(light_style="flat"))) < 1.05
     for hides in ({"headgear": "hood"}, {"headgear": "visored helmet"}, {"eyewear": "visor"}, {"eyewear": "scarf"}):
         assert float(oddity(_normal(light_style="studio", **hides))) > 1.1
-    assert float(oddity(_normal(headgear="cap", eye_style="hollow", light_style="studio"))) == 1
+    for marks in ("stripes", "band"):
+        assert float(oddity(_normal(light_style="studio", marks=marks))) > 1.05
+    assert float(oddity(_normal(headgear="cap", eye_style="hollow", light_style="studio", **_RED_HAT))) == 1
     red, dark = (float(oddity(_normal(eye_style="hearts", light_style="studio", **colour))) for colour in (_RED, _DARK))
     assert dark > 1.3 * red
     assert red == 1
     people = portraits.sample(20, torch.Generator().manual_seed(0), "people")
     assert oddity(to_normal(portraits.as_characters(people))).eq(1).all()
+
+
+def test_headgear_in_the_colour_of_skin_is_odd_unless_it_is_a_crown() -> None:
+    skin = {"skin_red": 0.8, "skin_green": 0.2, "skin_blue": 0.2}
+    for gear, is_odd in (("open helmet", True), ("cap", True), ("crown", False), ("none", False)):
+        assert (float(oddity(_normal(headgear=gear, light_style="studio", **skin, **_RED_HAT))) > 1.1) == is_odd
+    assert float(oddity(_normal(headgear="cap", light_style="studio", skin_red=0.1, **_RED_HAT))) == 1
 
 
 def test_only_soft_problems_of_any_kind_ask_for_plain_faces() -> None:

@@ -96,6 +96,26 @@ def test_skin_is_spared_around_its_features(v: torch.Tensor) -> None:
     assert float(prior[TINTED.index("ground")].std()) == 0
 
 
+def test_paint_on_skin_is_as_weak_as_comes_near(v: torch.Tensor) -> None:
+    picture = portraits.render(to_unit(v), 64)
+    picture[:, 1:, 34:48, 16:30] *= 0.2
+    target = pulse.downsample(picture, size=16).clamp(0, 1)
+    how = (0.1, 1.0, 0.0)
+
+    def with_share(share: float) -> tuple[float, torch.Tensor]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(painting, "_SHARES", {share: 0.0})
+            tint = painted(v, target, *how)
+        small = pulse.downsample(portraits.render(to_unit(v), 64, tint), size=16)
+        return float((small - target).square().mean()), tint.colour
+
+    (far, _), (near, colour) = with_share(min(painting._SHARES)), with_share(max(painting._SHARES))
+    wanted = how[0] * _left(v, target, 1.0, 1.0, 0.0)[0]
+    assert near < 1.1 * wanted < far
+    chosen = painted(v, target, *how).colour[:, TINTED.index("skin")]
+    assert 0 < float(chosen.square().mean()) < float(colour[:, TINTED.index("skin")].square().mean())
+
+
 @pytest.fixture(scope="module")
 def answers() -> tuple[pulse.Result, pulse.Result]:
     """Of kind any and of people, to what neither can draw."""
