@@ -5,7 +5,8 @@ two looks, a round of gradient steps moves the point on the low resolutions alon
 get wrong was measured at the last look and is added to what they say, so that both agree there (output space mapping:
 J. Bandler et al., Space mapping: the state of the art, IEEE Trans. MTT 52(1), 2004). A row ends at its first look
 within eps. A row that the low resolutions bring no further lets its styles move further apart; if that does not help
-either, its rounds go on with the whole network, until these bring it no further.
+either, it begins anew by the method "bounded" (`rest`). Where a generator has no low resolutions that help, all rounds
+take the whole network.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from pulse import losses, sphere
 from pulse.fast.prepare import Prepared
+from pulse.fast.rest import walk_rest
 from pulse.fast.rows import Rows
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
 from stylegan.networks.light import light_gradients
@@ -118,8 +120,9 @@ class _Look:
 def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     """Walks as `pulse.walk.walk` does, with points of the same form, by the method "fast".
 
-    `options.steps` is the largest number of moves, each followed by a look at the whole picture. `lr_schedule` has no
-    effect, since the number of steps is not known beforehand.
+    `options.steps` is the largest number of moves, each followed by a look at the whole picture. What the low
+    resolutions do not bring within eps goes on in `walk_rest`. `lr_schedule` has an effect only there, since the number
+    of steps is not known beforehand.
 
     Args:
         course: what the walk is given; its latents and noise stay as they are.
@@ -128,7 +131,8 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     target, options, at_once = course.target, course.options, course.at_once
     way, state = _begin(course, prepared)
     active = torch.ones(len(target), dtype=torch.bool, device=target.device)
-    on_whole = torch.full_like(active, prepared.low is None)
+    on_whole = prepared.low is None
+    beyond = torch.zeros_like(active)
     further = torch.full_like(active, course.space.vectors == 1)
     least = torch.full((len(target),), torch.inf, device=target.device)
     mark = least.clone()
@@ -141,31 +145,37 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         for rows in _numbers(active).split(at_once):
             looks.put(rows, _look(way, rows, state))
         active = active & looks.loss.isfinite() & looks.error.isfinite()
-        yield _point(way, step, active, looks)
+        point = _point(way, step, active, looks)
+        yield point
         active = active & (looks.error > way.end)
         near = looks.error <= options.eps
         much = near & (looks.error < _WORTH * mark)
         helped = looks.error < _HELPED * mark
         mark, idle = torch.where(helped, looks.error, mark), torch.where(helped, 0, idle + 1)
         # Whoever is within eps goes on as long as cheap steps bring much.
-        active = active & ~(on_whole & (idle >= _PATIENCE)) & (~near | much)
+        active = active & (~near | much)
+        tired = active & (idle >= _PATIENCE)
+        if on_whole:
+            active = active & ~tired
+        else:
+            beyond = beyond | (tired & further)
+            active = active & ~beyond
         if step == options.steps or not active.any():
-            return
+            break
 
         lower = active & (looks.error < least)
         least, best = torch.where(lower, looks.error, least), where(lower, state.flat, best)
-        tired = active & ~on_whole & (idle >= _PATIENCE)
+        tired = tired & active
         idle = torch.where(tired, 0, idle)
-        if (tired & ~further).any():
-            state.rates[_numbers(tired & ~further), state.columns(1)] = _FURTHER
+        if tired.any():
+            state.rates[_numbers(tired), state.columns(1)] = _FURTHER
         # A row that is tired goes back to its best place, and is looked at there again before it goes on.
         state.flat = where(tired, best, state.flat)
-        on_whole, further = on_whole | (tired & further), further | tired
-        moving = active & ~tired
-        for rows in _numbers(moving & ~on_whole).split(_LARGEST_ROUND):
-            active[_round(way, state, looks, rows, way.low)] = False
-        for rows in _numbers(moving & on_whole).split(at_once):
-            active[_round(way, state, looks, rows, way.whole)] = False
+        further = further | tired
+        draw, together = (way.whole, at_once) if on_whole else (way.low, _LARGEST_ROUND)
+        for rows in _numbers(active & ~tired).split(together):
+            active[_round(way, state, looks, rows, draw)] = False
+    yield from walk_rest(course, _numbers(beyond), point)
 
 
 def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:
