@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # The part of eps that L2 goes down to by default. A search that asks for eps alone stops on its way from a face of a
-# middle tone: over 40 held-out portraits dark skin stays 1.6 L* too light; with a tenth, 0.3 (docs/fairness.md).
+# middle tone: over 80 held-out portraits dark skin stays 1.8 L* too light; with a tenth, 0.4 (docs/fairness.md).
 _PART = 0.1
 
 
