@@ -36,6 +36,9 @@ _APART, _FURTHER = 0.05, 0.2
 # Looks help that bring the error below this part of what it was. After so many that did not, a row goes on in the next
 # way, and ends in the last.
 _HELPED, _PATIENCE = 0.95, 2
+# A row that is not within eps after so many looks leaves the low resolutions; the steps that are left are for the whole
+# network.
+_MOST_LOOKS = 20
 # A row within eps ends at its first look that leaves more than this part of what its last look left.
 _WORTH = 0.8
 
@@ -158,7 +161,7 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         if on_whole:
             active = active & ~tired
         else:
-            beyond = beyond | (tired & further)
+            beyond = beyond | (tired & further) | (active & ~near & (step >= _MOST_LOOKS))
             active = active & ~beyond
         if step == options.steps or not active.any():
             break
