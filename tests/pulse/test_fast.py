@@ -226,6 +226,19 @@ def test_what_low_resolutions_cannot_draw_takes_all_steps_and_a_batch_is_as_each
         torch.testing.assert_close(both[0][:shared], both[1][:shared], atol=1e-4, rtol=0.02, equal_nan=True)
 
 
+def test_the_low_resolutions_have_so_many_looks_and_no_more(monkeypatch):
+    walks = importlib.import_module("pulse.fast.walk")
+    begun = []
+    monkeypatch.setattr(walks, "_PATIENCE", 1000)
+    monkeypatch.setattr(walks, "_MOST_LOOKS", 3)
+    monkeypatch.setattr(
+        walks, "walk_rest", lambda course, rows, before: begun.append((rows.tolist(), before.step)) or []
+    )
+    target = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    pulse.search(small_generator(), target, method="fast", seed=4, steps=8)
+    assert begun == [([0], 3)]
+
+
 @pytest.mark.parametrize("space", ["gaussianized", "z", "w", "w+"])
 def test_it_begins_exactly_where_it_is_told_to(space):
     G = small_generator()
