@@ -5,9 +5,9 @@
     python -m benchmarks.search_costs --resolutions 128 256 512 1024 --kind stylegan1 --json costs.json
 
 Seconds are CPU seconds. The phases of the method "fast" are what is learnt of the generator ("prepare"), the start
-("begin"), steps on the low resolutions ("low steps"), looks at the whole picture ("looks"), and steps of the whole
-network ("full steps"). Other methods have no phases but the search itself ("other"). Over resolutions, generators have
-full width and random weights.
+("begin"), steps on the low resolutions ("low steps"), looks at the whole picture ("looks"), steps of the whole network
+("full steps"), and what begins anew by the method "bounded" ("anew"). Other methods have no phases but the search
+itself ("other"). Over resolutions, generators have full width and random weights.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from stylegan.common.files import write_bytes
 # The package has a function of that name.
 _fast_walk = importlib.import_module("pulse.fast.walk")
 
-PHASES = ("prepare", "begin", "low steps", "looks", "full steps", "other")
+PHASES = ("prepare", "begin", "low steps", "looks", "full steps", "anew", "other")
 
 
 class Clock:
@@ -81,6 +81,15 @@ def phases_of(G: Any) -> Iterator[Clock]:
         patch(methods, "prepare", "prepare")
         for name, phase in (("_begin", "begin"), ("_round", of_round), ("_look", "looks")):
             patch(_fast_walk, name, phase)
+        walk_rest = _fast_walk.walk_rest
+
+        def rest(*arguments: Any) -> Iterator[Any]:
+            points = walk_rest(*arguments)
+            step = clock.timed(lambda: next(points, None), "anew")
+            while (point := step()) is not None:
+                yield point
+
+        patches.enter_context(mock.patch.object(_fast_walk, "walk_rest", rest))
         yield clock
 
 

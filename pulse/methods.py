@@ -81,7 +81,7 @@ def points(course: Course, prepared: Prepared | None, rngs: list[torch.Generator
     Args:
         course: what the walk is given.
         prepared: what `prepare` gave.
-        rngs: of the steps of each row, where they are random.
+        rngs: of each row, for random numbers after its start.
     """
     if course.options.draw == "posterior":
         return posterior.walk(course, rngs, prepared)
@@ -89,4 +89,4 @@ def points(course: Course, prepared: Prepared | None, rngs: list[torch.Generator
         return walk(course)
     from pulse import fast
 
-    return fast.walk(course, prepared)
+    return fast.walk(course, prepared, rngs)

@@ -120,7 +120,7 @@ class _Look:
             old[rows] = part
 
 
-def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
+def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) -> Iterator[Point]:
     """Walks as `pulse.walk.walk` does, with points of the same form, by the method "fast".
 
     `options.steps` is the largest number of moves, each followed by a look at the whole picture. What the low
@@ -130,6 +130,7 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
     Args:
         course: what the walk is given; its latents and noise stay as they are.
         prepared: what is known of the generator.
+        rngs: of each row, for where it begins anew.
     """
     target, options, at_once = course.target, course.options, course.at_once
     way, state = _begin(course, prepared)
@@ -178,7 +179,7 @@ def walk(course: Course, prepared: Prepared) -> Iterator[Point]:
         draw, together = (way.whole, at_once) if on_whole else (way.low, _LARGEST_ROUND)
         for rows in _numbers(active & ~tired).split(together):
             active[_round(way, state, looks, rows, draw)] = False
-    yield from walk_rest(course, _numbers(beyond), point)
+    yield from walk_rest(course, _numbers(beyond), point, rngs)
 
 
 def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:

@@ -123,8 +123,20 @@ def test_native_is_the_reference(call: tuple[torch.Tensor, torch.Tensor, dict[st
         ((1, 3, 64, 300), {"up": 2, "padding": (2, 1, 2, 1), "gain": 4.0}),
         ((1, 3, 128, 90), {"down": 2, "padding": 1}),
         ((1, 520, 20, 21), {"down": 2, "padding": 1}),
+        # Several strips of several blocks of channels, and an odd number of rows.
+        ((1, 72, 10, 200), {"padding": 1}),
+        ((1, 72, 9, 200), {"up": (2, 1), "padding": (2, 1, 2, 2)}),
+        ((1, 72, 12, 300), {"up": (1, 2), "down": 2, "padding": 2}),
     ],
-    ids=["after a transposed convolution", "RGB up", "RGB down", "many channels down"],
+    ids=[
+        "after a transposed convolution",
+        "RGB up",
+        "RGB down",
+        "many channels down",
+        "wide",
+        "wide, up",
+        "wide, up and down",
+    ],
 )
 def test_strips_and_threads_leave_no_seam(
     shape: tuple[int, ...], options: dict[str, Any], memory_format: torch.memory_format

@@ -16,6 +16,8 @@
 
 #include "lanes.h"
 #include "upfirdn2d.h"
+#include "upfirdn2d_wide.h"
+#include "weighted_sum.h"
 
 namespace cuda_ops {
 namespace upfirdn2d_kernel {
@@ -26,10 +28,6 @@ namespace {
 constexpr int64_t kStrip = 4096;
 // Least columns of a strip, times `up`: neighbours share all but the first of the columns that a filter sees.
 constexpr int64_t kStripPixels = 16;
-// Pixels of at least this many channels are summed one by one; narrower ones are sorted by phase first.
-constexpr int64_t kWidePixel = 8;
-// Taps of one pass over a row; more are added in further passes.
-constexpr int kTaps = 6;
 // Planes narrower and lower than this go through the operation kPlanes at a time.
 constexpr int64_t kSmallPlane = 24;
 constexpr int64_t kPlanes = 16;
@@ -64,81 +62,6 @@ std::vector<Term> terms_of(const double* f, int64_t height, int64_t width, doubl
     terms[y].row.assign(f + y * width, f + (y + 1) * width);
   }
   return terms;
-}
-
-// dst[p][i] (+)= sum over t of weights[t] * src[t][p][i], for pixels p that lie `src_step` and `dst_step` apart.
-// `stream` stores past the caches; pixels are whole and aligned vectors of one type then.
-template <int taps, bool add, typename A, typename In, typename Out>
-void weighted_sum(const In* const* src, const A* weights, Out* dst, int64_t pixels, int64_t src_step, int64_t dst_step,
-                  int64_t size, bool stream) {
-  const In* s[taps];
-  A w[taps];
-  for (int t = 0; t < taps; ++t) {
-    s[t] = src[t];
-    w[t] = weights[t];
-  }
-  for (int64_t p = 0; p < pixels; ++p) {
-    int64_t i = 0;
-    if constexpr (!add && std::is_same_v<In, A> && std::is_same_v<Out, A>) {
-      for (; stream && i < size; i += Lanes<A>::count) {
-        Vector<A> sum = w[0] * load_vector(s[0] + i);
-#pragma GCC unroll 6
-        for (int t = 1; t < taps; ++t) {
-          sum += w[t] * load_vector(s[t] + i);
-        }
-        stream_vector(dst + i, sum);
-      }
-    }
-#pragma GCC ivdep
-    for (; i < size; ++i) {
-      A sum = w[0] * load<A>(s[0][i]);
-#pragma GCC unroll 6
-      for (int t = 1; t < taps; ++t) {
-        sum += w[t] * load<A>(s[t][i]);
-      }
-      dst[i] = store<Out>(add ? load<A>(dst[i]) + sum : sum);
-    }
-    for (int t = 0; t < taps; ++t) {
-      s[t] += src_step;
-    }
-    dst += dst_step;
-  }
-}
-
-// The same for any number of taps. More than kTaps are summed in several passes, so Out must be A then.
-template <typename A, typename In, typename Out>
-void weighted_sum(const In* const* src, const A* weights, int64_t taps, bool add, Out* dst, int64_t pixels,
-                  int64_t src_step, int64_t dst_step, int64_t size, bool stream = false) {
-  if (src_step == size && dst_step == size) {
-    size *= pixels;
-    pixels = 1;
-  }
-  if (taps == 0 && !add) {
-    for (int64_t p = 0; p < pixels; ++p) {
-      std::fill_n(dst + p * dst_step, size, store<Out>(A(0)));
-    }
-  }
-  while (taps > 0) {
-    const int64_t now = std::min<int64_t>(taps, kTaps);
-#define CUDA_OPS_TAPS(n)                                                                            \
-  case n:                                                                                           \
-    add ? weighted_sum<n, true>(src, weights, dst, pixels, src_step, dst_step, size, false)         \
-        : weighted_sum<n, false>(src, weights, dst, pixels, src_step, dst_step, size, stream);      \
-    break;
-    switch (now) {
-      CUDA_OPS_TAPS(1)
-      CUDA_OPS_TAPS(2)
-      CUDA_OPS_TAPS(3)
-      CUDA_OPS_TAPS(4)
-      CUDA_OPS_TAPS(5)
-      CUDA_OPS_TAPS(6)
-    }
-#undef CUDA_OPS_TAPS
-    src += now;
-    weights += now;
-    taps -= now;
-    add = true;
-  }
 }
 
 // Pixels of `channels` numbers from every `src_step`-th place to every `dst_step`-th; steps are in pixels.
@@ -188,9 +111,8 @@ class Strip {
  public:
   using A = acc_t<T>;
 
-  Strip(const Axis& x, const Axis& y, const std::vector<Term>& terms, int64_t channels, int64_t height, int64_t width,
-        bool stream)
-      : x_(x), y_(y), terms_(terms), channels_(channels), height_(height), width_(width), stream_(stream) {}
+  Strip(const Axis& x, const Axis& y, const std::vector<Term>& terms, int64_t channels, int64_t height, int64_t width)
+      : x_(x), y_(y), terms_(terms), channels_(channels), height_(height), width_(width) {}
 
   // Output columns [first, last); `first` is a multiple of `up`.
   void columns(int64_t first, int64_t last) {
@@ -280,7 +202,7 @@ class Strip {
       const auto& weights = row_weights_[term * phases + phase];
       if (phase_.empty()) {
         weighted_sum(shifts.data(), weights.data(), shifts.size(), add, dst + phase * channels_, pixels, src_step,
-                     x_.up * channels_, channels_, stream_ && direct_);
+                     x_.up * channels_, channels_);
       } else {
         A* const turn = phase_.data() + phase * phase_row_ * channels_;
         if (add) {
@@ -297,7 +219,6 @@ class Strip {
   const Axis x_, y_;
   const std::vector<Term>& terms_;
   const int64_t channels_, height_, width_;
-  const bool stream_;
   int64_t pixels_ = 0;                // output columns
   int64_t from_ = 0, seen_ = 0;       // the first input column that these see, and how many
   int64_t inside_ = 0, outside_ = 0;  // of these, the ones that lie in the image
@@ -313,6 +234,33 @@ class Strip {
   std::vector<A> weights_;
 };
 
+// Images in channels_last of at least kWidePixel channels, with a filter of one term.
+template <typename T>
+void run_wide(const T* src, T* dst, int64_t images, int64_t channels, int64_t height, int64_t width,
+              int64_t out_height, int64_t out_width, const Axis& x, const Axis& y, const Term& term) {
+  const int64_t pixels = WideStrip<T>::size(x, channels, out_width), strips = (out_width + pixels - 1) / pixels;
+  const int64_t pairs = (out_height + 1) / 2;
+  const int64_t grain = std::max(kGrain / (2 * std::min(pixels, out_width) * channels), int64_t(1));
+  const bool stream = channels % Lanes<acc_t<T>>::count == 0 &&
+                      int64_t(sizeof(T)) * images * out_height * out_width * channels >= kStreamed &&
+                      reinterpret_cast<uintptr_t>(dst) % kVectorBytes == 0;
+  at::parallel_for(0, images * strips * pairs, grain, [&](int64_t begin, int64_t end) {
+    WideStrip<T> strip(x, y, term.column, term.row, channels, height, width, stream);
+    int64_t at = -1;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i % pairs * 2, column = i / pairs % strips, image = i / pairs / strips;
+      const int64_t first = column * pixels;
+      if (column != at) {
+        strip.columns(first, std::min(first + pixels, out_width));
+        at = column;
+      }
+      strip.rows(src + image * height * width * channels, row, std::min(out_height - row, int64_t(2)),
+                 dst + ((image * out_height + row) * out_width + first) * channels, out_width * channels);
+    }
+    finish_streams();
+  });
+}
+
 // Images in channels_last, or planes (one channel).
 template <typename T>
 void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height, int64_t width, int64_t out_height,
@@ -320,11 +268,8 @@ void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height,
   const int64_t pixels = std::max(kStrip / channels / x.up, kStripPixels) * x.up;
   const int64_t strips = (out_width + pixels - 1) / pixels;
   const int64_t grain = std::max(kGrain / (std::min(pixels, out_width) * channels), int64_t(1));
-  const bool stream = channels >= kWidePixel && channels % Lanes<acc_t<T>>::count == 0 &&
-                      int64_t(sizeof(T)) * images * out_height * out_width * channels >= kStreamed &&
-                      reinterpret_cast<uintptr_t>(dst) % kVectorBytes == 0;
   at::parallel_for(0, images * strips * out_height, grain, [&](int64_t begin, int64_t end) {
-    Strip<T> strip(x, y, terms, channels, height, width, stream);
+    Strip<T> strip(x, y, terms, channels, height, width);
     int64_t at = -1;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i % out_height, column = i / out_height % strips, image = i / out_height / strips;
@@ -336,7 +281,6 @@ void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height,
       strip.row(src + image * height * width * channels, row,
                 dst + ((image * out_height + row) * out_width + first) * channels);
     }
-    finish_streams();
   });
 }
 
@@ -370,7 +314,7 @@ void run_small_planes(const T* src, T* dst, int64_t planes, int64_t height, int6
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i * kPlanes, channels = std::min(kPlanes, planes - first);
       interleave(src + first * size, image.data(), size, channels);
-      Strip<T> strip(x, y, terms, channels, height, width, false);
+      Strip<T> strip(x, y, terms, channels, height, width);
       strip.columns(0, out_width);
       for (int64_t row = 0; row < out_height; ++row) {
         strip.row(image.data(), row, result.data() + row * out_width * channels);
@@ -389,7 +333,9 @@ void forward(const Images& images, const Axis& along_x, const Axis& along_y, con
   const double rounding = 4 * std::numeric_limits<acc_t<T>>::epsilon();
   const auto terms = separable ? std::vector<Term>{{taps, taps}}
                                : terms_of(taps.data(), along_y.taps, along_x.taps, rounding);
-  if (last) {
+  if (last && c >= kWidePixel && terms.size() == 1 && std::max(along_x.most(), along_y.most()) <= kTaps) {
+    run_wide(x, y, n, c, height, width, out_height, out_width, along_x, along_y, terms[0]);
+  } else if (last) {
     run(x, y, n, c, height, width, out_height, out_width, along_x, along_y, terms);
   } else if (n * c >= kPlanes && std::max({height, width, out_height, out_width}) <= kSmallPlane) {
     run_small_planes(x, y, n * c, height, width, out_height, out_width, along_x, along_y, terms);

@@ -22,6 +22,8 @@ struct Axis {
     const int64_t tap = start > 0 ? (up - start % up) % up : -start % up;
     return {(start + tap) / up, tap, tap < taps ? (taps - tap + up - 1) / up : 0};
   }
+  // The most inputs that an output sees.
+  int64_t most() const { return (taps + up - 1) / up; }
 };
 
 // Images (images, height, width, channels) where channels are `last`, else (images, channels, height, width).
