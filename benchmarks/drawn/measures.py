@@ -18,6 +18,7 @@ SIDE = 128
 _INNER = FEATURES["all 51"]
 # Octaves of the power spectrum, as shares of the Nyquist frequency.
 OCTAVES = ((1 / 8, 1 / 4), (1 / 4, 1 / 2), (1 / 2, 1))
+_USUAL = ("none", "human", "skin", "plain")
 _OF_CHARACTERS = ("character", "headgear", "ears", "horns", "teeth", "eye_style", "eyewear", "skin_finish", "body")
 
 
@@ -55,6 +56,22 @@ def chosen(found: Sequence[Truth], true: Sequence[Truth]) -> Row:
     return {
         name: float(np.mean([a.attributes[name] == b.attributes[name] for a, b in pairs])) for name in _OF_CHARACTERS
     }
+
+
+def by_part(true: Sequence[Truth], l2: torch.Tensor, eps: float = pulse.SearchOptions.eps) -> list[Row]:
+    """For each thing that characters have or wear, how many of them, the median of l2 (N,), and the share within `eps`.
+
+    People count for nothing here. Of what is always one of several things, the usual one is left out.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, one in enumerate(true):
+        if one.attributes["character"]:
+            for name in _OF_CHARACTERS[1:]:
+                value = str(one.attributes[name])
+                if value not in _USUAL:
+                    groups.setdefault(f"{name}: {value}", []).append(i)
+    rows: list[Row] = [{"of": f"{len(at)} {name}", **distances(l2[at], eps)} for name, at in groups.items()]
+    return sorted(rows, key=lambda row: (row["within eps"], -float(row["median L2"])))
 
 
 def faces(images: torch.Tensor, true: Sequence[Truth] | None = None) -> Row:

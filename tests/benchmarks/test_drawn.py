@@ -52,6 +52,34 @@ def test_the_choices_of_characters_are_counted() -> None:
     assert measures.chosen(true, true[:1] * 4)["headgear"] == 0.25
 
 
+def test_misses_are_counted_by_what_characters_have() -> None:
+    u = portraits.sample(4, torch.Generator().manual_seed(3), "characters")
+    for name, values in (("headgear", ("crown", "hood", "crown", "hood")), ("eyewear", ("none",) * 4)):
+        at = portraits.EXTRAS.index(name)
+        u[:, 64 + at] = torch.tensor([portraits.TABLE[at].value(x) for x in values])
+    # The last one is a person, who wears no hood.
+    u[:, 64] = torch.tensor([0.9, 0.9, 0.9, 0.1])
+    rows = measures.by_part(portraits.truth(u, 128), torch.tensor([1e-3, 9e-3, 3e-3, 1.0]), 2e-3)
+    assert [rows[0]["within eps"], rows[-1]["within eps"]] == sorted(row["within eps"] for row in rows)[
+        :: len(rows) - 1
+    ]
+    of = {str(row["of"]): row for row in rows}
+    assert of["1 headgear: hood"]["within eps"] == 0
+    assert of["2 headgear: crown"]["within eps"] == 0.5
+    assert not any("eyewear" in name for name in of)
+
+
+def test_characters_are_counted_apart_from_people() -> None:
+    u = portraits.sample(3, torch.Generator().manual_seed(3), "characters")
+    u[:, 64] = torch.tensor([0.9, 0.1, 0.9])
+    assert parts._halves(portraits.truth(u, 128)) == [
+        ("all", [0, 1, 2]),
+        ("people among them", [1]),
+        ("the others", [0, 2]),
+    ]
+    assert [name for name, _ in parts._halves(portraits.truth(u[1:2], 128))] == ["all", "people among them"]
+
+
 def test_distances_are_those_within_eps() -> None:
     row = measures.distances(torch.tensor([1e-3, 2e-3, 3e-3]), 2e-3)
     assert row["median L2"] == pytest.approx(2e-3)
