@@ -4,10 +4,11 @@
     python -m benchmarks.search_costs --count 16 --batch 1 4 16
     python -m benchmarks.search_costs --resolutions 128 256 512 1024 --kind stylegan1 --json costs.json
 
-Seconds are CPU seconds. The phases of the method "fast" are what is learnt of the generator ("prepare"), the start
-("begin"), steps on the low resolutions ("low steps"), looks at the whole picture ("looks"), steps of the whole network
-("full steps"), and what begins anew by the method "bounded" ("anew"). Other methods have no phases but the search
-itself ("other"). Over resolutions, generators have full width and random weights.
+Seconds are CPU seconds; those by the clock stand beside them. The phases of the method "fast" are what is learnt of the
+generator ("prepare"), the start ("begin"), steps on the low resolutions ("low steps"), looks at the whole picture
+("looks"), steps of the whole network ("full steps"), and what begins anew by the method "bounded" ("anew"). Other
+methods have no phases but the search itself ("other"). With --threads, what torch's own threads do in a phase counts as
+"other". Over resolutions, generators have full width and random weights.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,27 +42,30 @@ PHASES = ("prepare", "begin", "low steps", "looks", "full steps", "anew", "other
 
 
 class Clock:
-    """CPU seconds and calls of each phase; time in an inner phase does not count for the outer one."""
+    """CPU seconds and calls of each phase, in all threads; time in an inner phase does not count for the outer one."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self.calls = dict.fromkeys(PHASES, 0)
-        self._inner = [0.0]
+        self._of_thread = threading.local()
+        self._adding = threading.Lock()
 
     def timed(self, function: Callable[..., Any], phase: Callable[..., str] | str) -> Callable[..., Any]:
         """The function, its time noted under a phase, or the one that `phase` gives for its arguments."""
 
         def run(*arguments: Any, **options: Any) -> Any:
-            self._inner.append(0.0)
-            begun = time.process_time()
+            inner = self._of_thread.__dict__.setdefault("inner", [0.0])
+            inner.append(0.0)
+            begun = time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
-                spent = time.process_time() - begun
+                spent = time.thread_time() - begun
                 name = phase if isinstance(phase, str) else phase(*arguments, **options)
-                self.seconds[name] += spent - self._inner.pop()
-                self.calls[name] += 1
-                self._inner[-1] += spent
+                with self._adding:
+                    self.seconds[name] += spent - inner.pop()
+                    self.calls[name] += 1
+                inner[-1] += spent
 
         return run
 
@@ -71,7 +76,7 @@ def phases_of(G: Any) -> Iterator[Clock]:
     clock = Clock()
 
     def of_round(way: Any, *others: Any) -> str:
-        return "full steps" if others[3] == way.whole else "low steps"
+        return "full steps" if others[2] == way.whole else "low steps"
 
     with ExitStack() as patches:
 
@@ -118,12 +123,15 @@ def costs(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, method: s
 
 def print_costs(rows: Sequence[dict[str, Any]]) -> None:
     """Prints seconds a face, and what the size of a batch saves."""
-    heads = ["at once", "s a face", "of alone", "pictures", *PHASES]
+    heads = ["at once", "s a face", "of alone", "by clock", "of alone", "pictures", *PHASES]
     print("method    " + "".join(f"{head:>12s}" for head in heads))
-    alone = {row["method"]: row["seconds"] for row in rows if row["size"] == 1}
+    alone = {row["method"]: row for row in rows if row["size"] == 1}
     for row in rows:
-        share = f"{row['seconds'] / alone[row['method']]:.2f}" if row["method"] in alone else "-"
-        cells = [str(row["size"]), f"{row['seconds']:.3f}", share, f"{row['whole pictures']:.1f}"]
+        cells = [str(row["size"])]
+        for key in ("seconds", "by the clock"):
+            share = f"{row[key] / alone[row['method']][key]:.2f}" if row["method"] in alone else "-"
+            cells += [f"{row[key]:.3f}", share]
+        cells += [f"{row['whole pictures']:.1f}"]
         cells += [f"{row['phases'][phase]:.3f}" for phase in PHASES]
         print(f"{row['method']:10s}" + "".join(f"{cell:>12s}" for cell in cells), flush=True)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cuda_ops.cache import cache_folder
 from pulse.fast.low_resolution import LowResolution, ToRGB, fit_to_rgb, looks_at
+from pulse.fast.shared import is_wide
 from pulse.fast.start import Gain, gain_of
 from pulse.fast.whitening import Whitening, whitening_of
 from pulse.generators import device_of
@@ -41,8 +42,6 @@ _LEAST_LEVEL = 16
 _FOREIGN_LEVEL = 32
 # Low resolutions that predict less than this part of the variance are no help.
 _LEAST_EXPLAINED = 0.5
-# The least channels at which bfloat16 is worth while.
-_WIDE = 256
 # Bump when what is kept changes its meaning.
 _VERSION = "1"
 
@@ -139,8 +138,7 @@ def _half(G: Any, own_losses: bool) -> bool:
         return False
     # Newer torch has both.
     asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    channels = [x.shape[0] for x in G.state_dict().values() if x.ndim == 4]
-    return any(has is not None and has() for has in asked) and max(channels, default=0) >= _WIDE
+    return any(has is not None and has() for has in asked) and is_wide(G)
 
 
 def _draws(G: Any) -> bool:

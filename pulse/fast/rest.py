@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from pulse.fast.shared import parts_of, share, threads_for
 from pulse.options import SearchOptions
 from pulse.walk import Course, Point, walk
 
@@ -38,18 +39,17 @@ def walk_rest(course: Course, rows: Tensor, before: Point, rngs: Sequence[torch.
         return
     # The first point of a walk is its start.
     options = replace(course.options, method="bounded", steps=left - 1)
-    parts = list(rows.split(course.at_once))
+    threads = threads_for(course)
+    parts = parts_of(rows, course.at_once, threads)
     walks = [walk(_of_rows(course, part, options, rngs)) for part in parts]
     point, floor = before, min(course.floor, options.eps)
     going = torch.zeros_like(before.active)
     going[rows] = True
     errors: deque[Tensor] = deque(maxlen=_STEPS + 1)
     while True:
-        found = [
-            (part, new)
-            for part, one in zip(parts, walks, strict=True)
-            if going[part].any() and (new := next(one, None)) is not None
-        ]
+        still = [(part, one) for part, one in zip(parts, walks, strict=True) if going[part].any()]
+        points = share(lambda pair: next(pair[1], None), still, threads)
+        found = [(part, new) for (part, _), new in zip(still, points, strict=True) if new is not None]
         if not found:
             return
         point = _with(point, course.trained, found, going)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from pulse import losses, sphere
 from pulse.fast.prepare import Prepared
 from pulse.fast.rest import walk_rest
 from pulse.fast.rows import Rows
+from pulse.fast.shared import parts_of, share, threads_for
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
 from stylegan.networks.light import light_gradients
 
@@ -133,6 +135,7 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
         rngs: of each row, for where it begins anew.
     """
     target, options, at_once = course.target, course.options, course.at_once
+    threads = threads_for(course)
     way, state = _begin(course, prepared)
     active = torch.ones(len(target), dtype=torch.bool, device=target.device)
     on_whole = prepared.low is None
@@ -146,8 +149,9 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
     for step in range(options.steps + 1):
         # Those of the last step belong to its point: a second copy of large pictures would lie there during the round.
         looks.images = looks.images.clone()
-        for rows in _numbers(active).split(at_once):
-            looks.put(rows, _look(way, rows, state))
+        parts = parts_of(_numbers(active), at_once, threads)
+        for rows, look in zip(parts, share(partial(_look, way, state=state), parts, threads), strict=True):
+            looks.put(rows, look)
         active = active & looks.loss.isfinite() & looks.error.isfinite()
         point = _point(way, step, active, looks)
         yield point
@@ -177,8 +181,9 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
         state.flat = where(tired, best, state.flat)
         further = further | tired
         draw, together = (way.whole, at_once) if on_whole else (way.low, _LARGEST_ROUND)
-        for rows in _numbers(active & ~tired).split(together):
-            active[_round(way, state, looks, rows, draw)] = False
+        parts = parts_of(_numbers(active & ~tired), together, threads)
+        for lost in share(partial(_round, way, state, looks, draw), parts, threads):
+            active[lost] = False
     yield from walk_rest(course, _numbers(beyond), point, rngs)
 
 
@@ -241,8 +246,8 @@ def _round(
     way: _Way,
     state: Rows,
     looks: _Look,
-    rows: Tensor,
     draw: Callable[[Tensor, list[Tensor]], tuple[Tensor, Tensor]],
+    rows: Tensor,
 ) -> Tensor:
     """Moves rows, by their numbers, between two looks; returns the numbers of those that are not finite any more.
 

@@ -1,0 +1,105 @@
+"""The method "fast" with several threads: rows are shared out, and what is found does not depend on it."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+
+import pytest
+import torch
+
+import pulse
+from pulse.fast.shared import parts_of, share, threads_for
+from pulse.operators import Downsampler, Grey
+from pulse.options import SearchOptions
+from pulse.walk import Course
+from stylegan.common.processes import with_threads
+from stylegan.networks.stylegan2 import Generator
+from tests.pulse.fast_networks import small_generator, targets_of
+
+prepare = importlib.import_module("pulse.fast.prepare")
+
+
+def course(G: Generator, operator: object = None, more: tuple = (), at_once: int = 8) -> Course:
+    operator = operator or Downsampler((64, 64), (16, 16))
+    nothing = torch.zeros(2, 1, 16)
+    return Course(G, torch.zeros(2, 3, 16, 16), nothing, [], None, operator, more, SearchOptions(), at_once=at_once)
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "threads", "expected"),
+    [
+        (0, 8, 2, []),
+        (1, 8, 2, [1]),
+        (16, 32, 2, [8, 8]),
+        (16, 4, 2, [2] * 8),
+        (5, 1, 2, [1] * 5),
+        (16, 8, None, [8, 8]),
+        (3, 8, 1, [3]),
+    ],
+)
+def test_parts_give_each_thread_its_share_and_hold_no_more_than_before(count, most, threads, expected):
+    rows = torch.arange(count)
+    parts = parts_of(rows, most, threads)
+    assert [len(part) for part in parts] == expected
+    if count:
+        assert torch.equal(torch.cat(parts), rows)
+
+
+def test_parts_are_done_in_threads_of_one_thread_each_and_all_is_as_before():
+    meeting = threading.Barrier(2, timeout=20)
+
+    def do(part: int) -> tuple[int, int, int]:
+        # Passes only if both parts are under way at the same time.
+        meeting.wait()
+        return part, torch.get_num_threads(), threading.get_ident()
+
+    with with_threads(2):
+        (first, one, here), (second, other, there) = share(do, [10, 20], 2)
+        assert (first, second, one, other) == (10, 20, 1, 1)
+        assert len({here, there, threading.get_ident()}) == 3
+        assert torch.get_num_threads() == 2
+        later: list[int] = []
+        thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert later == [2]
+
+
+def test_a_part_alone_has_one_thread_of_a_narrow_network_and_all_of_a_wide_one():
+    with with_threads(2):
+        assert share(lambda part: torch.get_num_threads(), ["alone"], 2) == [1]
+        assert share(lambda part: torch.get_num_threads(), ["one", "after the other"], None) == [2, 2]
+        assert torch.get_num_threads() == 2
+
+
+def test_an_error_in_a_part_is_raised():
+    def fail(part: int) -> None:
+        raise ValueError(f"part {part}")
+
+    with with_threads(2), pytest.raises(ValueError, match="part 1"):
+        share(fail, [1, 2], 2)
+
+
+def test_code_of_the_callers_and_wide_networks_are_left_to_one_thread():
+    G = small_generator()
+    with with_threads(2):
+        assert threads_for(course(G)) == 2
+        assert threads_for(course(G, at_once=1)) == 1
+        assert threads_for(course(G, operator=Grey())) is None
+        assert threads_for(course(G, more=((1.0, lambda *given: given[0].sum()),))) is None
+        assert threads_for(course(small_generator(channel_max=256, channel_base=16384))) is None
+
+
+def test_a_batch_shared_by_two_threads_finds_what_one_finds(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(prepare, "_remembered", {})
+    G = small_generator()
+    target = targets_of(G, 5, 16)
+    found = []
+    for threads in (1, 2):
+        with with_threads(threads):
+            found.append(pulse.search(G, target, method="fast", steps=4, seed=3, finish="network"))
+            assert torch.get_num_threads() == threads
+    torch.testing.assert_close(found[0].images, found[1].images, atol=2e-2, rtol=0)
+    torch.testing.assert_close(found[0].l2, found[1].l2, atol=1e-4, rtol=1e-2)
