@@ -250,3 +250,12 @@ def _sheet(gallery: Gallery) -> bytes:
     sheet = grid(torch.stack(tiles), columns=len(gallery.heads), gap=4, background=1)
     to_pil(sheet).save(data, "png")
     return data.getvalue()
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "picture"), counted(2, "picture")
+    ('1 picture', '2 pictures')
+    """
+    return f"{count} {noun}" + ("" if count == 1 else "s")

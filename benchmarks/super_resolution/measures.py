@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from benchmarks.drawn.measures import OCTAVES, powers
 from benchmarks.faces import FEATURES, PREDICTOR, find_faces, landmark_offsets, landmarks_in, true_face
@@ -18,7 +19,7 @@ from benchmarks.tones import all_colours
 from pulse.operators import Operator
 
 # Grows when a number that is measured changes its meaning, so that none of before is taken from a folder.
-VERSION = 1
+VERSION = 2
 # dlib's box of a face, beside the box of its 51 inner landmarks, in sides of the latter: left, top, right, bottom; the
 # means over 24 held-out portraits.
 _BOX = np.array([-0.23, -0.17, 0.20, 0.18])
@@ -96,7 +97,7 @@ def measure(
     columns["groups"] = read(answers)
     columns |= {name: metric(answers, known.images) for name, metric in more.items()}
     columns |= _faces(answers, known)
-    columns |= _skin(answers, known)
+    columns |= _skin(answers, known, (operator.A(answers), questions))
     lists = {name: np.asarray(column).tolist() for name, column in columns.items()}
     return [{name: _plain(column[i]) for name, column in lists.items()} for i in range(len(answers))]
 
@@ -141,21 +142,30 @@ def _faces(answers: Tensor, known: Known) -> dict[str, np.ndarray]:
     return {"face": found, "landmarks": away}
 
 
-def _skin(answers: Tensor, known: Known) -> dict[str, np.ndarray]:
+def _skin(answers: Tensor, known: Known, small: tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
     """L* and hue of the skin, answer minus truth, at the cheeks, the forehead and the nose's bridge.
 
-    The places are those of the true landmarks in both pictures (`benchmarks.tones.colours`).
+    The places are those of the true landmarks in both pictures (`benchmarks.tones.colours`). "L small" is L* of what
+    both show when they are made small, and enlarged again: what the answer makes of the tone that it was shown, without
+    the light and shade that it had to guess.
+
+    Args:
+        answers: (N, 3, R, R) in [0, 1].
+        known: of their truths.
+        small: (N, 3, s, s) of the answers, and of the truths.
     """
-    columns = {name: np.full(len(answers), np.nan) for name in ("L", "hue")}
+    columns = {name: np.full(len(answers), np.nan) for name in ("L", "L small", "hue")}
     can = ~np.isnan(known.landmarks).any((1, 2))
     if can.any():
         rows = torch.from_numpy(can)
-        found, true = (
+        enlarged = (interpolate(one, size=answers.shape[-2:], mode="bicubic").clamp(0, 1) for one in small)
+        found, true, found_small, true_small = (
             all_colours(images[rows], known.landmarks[can])[:, :12].reshape(-1, 4, 3).mean(1)
-            for images in (answers, known.images)
+            for images in (answers, known.images, *enlarged)
         )
         hues = [np.degrees(np.arctan2(lab[:, 2], lab[:, 1])) for lab in (found, true)]
         columns["L"][can] = found[:, 0] - true[:, 0]
+        columns["L small"][can] = found_small[:, 0] - true_small[:, 0]
         columns["hue"][can] = (hues[0] - hues[1] + 180) % 360 - 180
     return columns
 

@@ -6,7 +6,7 @@ import io
 import math
 from typing import Any
 
-from benchmarks.super_resolution.summary import TRUTH, Numbers
+from benchmarks.super_resolution.summary import REFERENCES, Numbers
 
 _INK, _SOFT = "#1d2430", "#5d6675"
 # Wong, Points of view: Color blindness, Nature Methods 8, 2011, without its yellow; then greys.
@@ -122,4 +122,4 @@ def groups(of_grouping: dict[str, Any], keys: dict[str, str]) -> str:
 
 def without_truth(names: list[str]) -> list[str]:
     """The answers that a method made."""
-    return [name for name in names if name != TRUTH]
+    return [name for name in names if name not in REFERENCES]

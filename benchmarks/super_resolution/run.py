@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from benchmarks.environment import describe
-from benchmarks.super_resolution import document, report, subjects, summary, weighted
+from benchmarks.super_resolution import document, references, report, subjects, summary, weighted
 from benchmarks.super_resolution.answers import Asked, answer, read_answers, read_rows, slug
 from benchmarks.super_resolution.degradations import DEGRADATIONS, Covered
 from benchmarks.super_resolution.document import Gallery
@@ -25,7 +25,7 @@ from benchmarks.super_resolution.measures import Known, sees_faces, sees_landmar
 from benchmarks.super_resolution.methods import METHODS, Method, Task, own
 from benchmarks.super_resolution.reader import read
 from benchmarks.super_resolution.subjects import Subjects
-from benchmarks.super_resolution.summary import COVERED, NOTHING, TRUTH
+from benchmarks.super_resolution.summary import COVERED, NOTHING, REFERENCES, TRUTH
 from pulse.feedforward.weights import load_upscaler
 from pulse.generators import load_generator
 from stylegan import portraits
@@ -105,7 +105,11 @@ def run(options: Options, output: Path, command: str) -> int:
         kind = DEGRADATIONS[degradation]
         return Task(options.resolution, kind, seeds, generator, options.steps, checkpoint=options.checkpoint)
 
-    names = [TRUTH, *(name for method in methods for name in method.answers)]
+    images = subject.known.images
+    beside = [references.truth(images, options.seed)]
+    if (told := references.told(subject.u, images, generator, options.seed)) is not None:
+        beside.append(told)
+    names = [name for method in [*beside, *methods] for name in method.answers]
     degradations: dict[str, Any] = {}
     galleries = []
     for place, name in enumerate(options.degradations):
@@ -114,10 +118,10 @@ def run(options: Options, output: Path, command: str) -> int:
         known = _first(subject.known, count)
         questions = DEGRADATIONS[name].questions(known.images, options.size, options.seed)
         asked = Asked(questions, known, task(name, count))
-        for method in [_truth(known.images, options.seed), *methods]:
+        for method in [*beside, *methods]:
             if options.size >= method.smallest:
                 answer(method, asked, folder, more, _teller(name))
-        say(f"{name}: measured {report.counted(count, 'picture')}")
+        say(f"{name}: measured {document.counted(count, 'picture')}")
         few = min(count, options.others)
         degradations[name] = {
             "count": count,
@@ -139,7 +143,7 @@ def run(options: Options, output: Path, command: str) -> int:
         "generator": options.generator,
         "steps": options.steps,
         "eps": task(options.degradations[0], 1).eps,
-        "methods": {", ".join(method.answers): method.about for method in methods},
+        "methods": {", ".join(method.answers): method.about for method in [*beside[1:], *methods]},
         "missing": missing,
         "degradations": degradations,
         "fairness": fairness,
@@ -175,15 +179,6 @@ def chosen(options: Options) -> tuple[list[Method], list[str]]:
     return [METHODS[key] for key in keys] + [own(name) for name in options.own], missing
 
 
-def _truth(images: Tensor, seed: int) -> Method:
-    """The truths as the answers of a method that knows them; it finds its picture by the seed."""
-
-    def known(questions: Tensor, task: Task) -> Tensor:
-        return images[[one - seed for one in task.seeds]]
-
-    return Method("truth", (TRUTH,), known, "The pictures themselves.", at_once=64)
-
-
 def _first(known: Known, count: int) -> Known:
     return Known(known.images[:count], known.landmarks[:count], known.boxes[:count])
 
@@ -203,7 +198,7 @@ def _teller(degradation: str) -> Any:
 
 def _gallery(folder: Path, names: Sequence[str], questions: Tensor, most: int, degradation: str) -> Gallery:
     rows = range(min(most, len(questions)))
-    there = [name for name in names if name != TRUTH and (folder / slug(name)).exists()]
+    there = [name for name in names if name not in REFERENCES and (folder / slug(name)).exists()]
     columns = {"question": list(questions[: len(rows)])}
     columns |= {name: list(read_answers(folder / slug(name), rows)) for name in [TRUTH, *there]}
     which = "The first picture" if len(rows) == 1 else f"The first {len(rows)} pictures"

@@ -35,11 +35,13 @@ class Subjects:
         known: the pictures, and where their faces are.
         groups: (N, 5), see `groups.GROUPINGS`; None of pictures whose groups nobody knows.
         about: one sentence.
+        u: the coordinates (N, K) that drew them; None of pictures that were not drawn.
     """
 
     known: Known
     groups: np.ndarray | None
     about: str
+    u: Tensor | None = None
 
 
 def people(count: int, resolution: int, folder: Path) -> Subjects:
@@ -52,7 +54,7 @@ def people(count: int, resolution: int, folder: Path) -> Subjects:
     if not path.exists():
         images = torch.cat([to_bytes(portraits.render(some, resolution)) for some in u.split(_PART)])
         _keep(path, images, landmarks)
-    return Subjects(_kept(path), groups_of(u).numpy(), about)
+    return Subjects(_kept(path), groups_of(u).numpy(), about, u)
 
 
 def of_folder(source: Path, count: int, resolution: int, folder: Path) -> Subjects:

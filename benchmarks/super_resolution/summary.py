@@ -21,11 +21,15 @@ from stylegan.training.sliced_wasserstein import mean_distance, sliced_wasserste
 
 # [mean, low, high], or None where nothing could be measured.
 Numbers = list[float] | None
-TRUTH = "the truth"
+TRUTH, TOLD = "the truth", "generator, told all"
+# Rows that stand beside the methods and take no part in any comparison.
+REFERENCES = (TRUTH, TOLD)
 # Proportional representation where pictures say little.
 TINY = "PR at 4 px"
 # The mean of all people, and its upper corners alone.
 NOTHING, COVERED = "UCPR", "UCPR, face covered"
+# What is told of each group.
+_OF_GROUPS = ("fits", "landmarks", "L", "L small", "hue")
 # Random lines of the sliced Wasserstein distance.
 _LINES = 128
 
@@ -161,7 +165,10 @@ def by_group(folder: Path, names: list[str], groups: np.ndarray) -> dict[str, An
                 some = [row for row, true in zip(rows, groups[:, column], strict=True) if true == group]
                 found[grouping][name][label] = {
                     "count": len(some),
-                    **{key: interval([row[key] for row in some]) for key in ("fits", "landmarks", "L", "hue")},
+                    **{
+                        key: interval([row[key] for row in some])
+                        for key in ("fits", "landmarks", "L", "L small", "hue")
+                    },
                 }
     return found
 
@@ -214,15 +221,19 @@ def parities(
 def tone_verdicts(of_tones: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """For each answer the largest difference between the tone groups' mean shifts of L*, and who is made lighter.
 
-    A group is made lighter if the whole interval of its mean shift is above 0.
+    A group is made lighter if the whole interval of its mean shift is above 0; "lighter small" is the same of what both
+    pictures show at the size of the question.
     """
     verdicts = {}
     for name, groups in of_tones.items():
-        shifts = {label: one["L"] for label, one in groups.items() if one["L"] is not None}
+        shifts, small = (
+            {label: one[key] for label, one in groups.items() if one[key] is not None} for key in ("L", "L small")
+        )
         means = [shift[0] for shift in shifts.values()]
         verdicts[name] = {
             "difference": max(means) - min(means) if len(means) > 1 else None,
             "lighter": [label for label, shift in shifts.items() if shift[1] > 0],
+            "lighter small": [label for label, shift in small.items() if shift[1] > 0],
             "darker": [label for label, shift in shifts.items() if shift[2] < 0],
         }
     return verdicts
