@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.super_resolution import measures
+import cuda_ops
+import pulse
+import stylegan
+from benchmarks.super_resolution import measures, methods
 from benchmarks.super_resolution.measures import Known, Row
 from benchmarks.super_resolution.methods import Method, Task
 from benchmarks.super_resolution.reader import read
@@ -30,6 +34,8 @@ _TEXT = {
     "Description": "Synthetic face: a method under test invented it to fit a small picture; it shows no real person.",
     "synthetic": "true",
 }
+# Endings of files with code.
+_SOURCES = (".py", ".cpp", ".h", ".cu")
 # How many answers are measured at a time.
 _PART = 16
 
@@ -148,10 +154,23 @@ def _png(place: Path, i: int) -> Path:
     return place / f"{i:05d}.png"
 
 
+@cache
+def _code() -> str:
+    """A digest of the code that answers: another version's answers stand in no table of this one's."""
+    digest = hashlib.sha256()
+    for package in (pulse, stylegan, cuda_ops):
+        folder = Path(package.__path__[0])
+        for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):
+            digest.update(path.read_bytes())
+    digest.update(Path(methods.__file__).read_bytes())
+    return digest.hexdigest()
+
+
 def _digest(method: Method, weights: str, asked: Asked, i: int) -> str:
-    """What an answer depends on, as a number: the pictures, the task, the weights; of others' methods also the code."""
+    """What an answer depends on, as a number: the code, the pictures, the task, the weights."""
     task = asked.task
-    facts: list[Any] = [method.key, method.answers, weights, task.resolution, task.steps, task.eps, task.seeds[i]]
+    facts: list[Any] = [_code(), method.key, method.answers, weights]
+    facts += [task.resolution, task.steps, task.eps, task.seeds[i]]
     facts.append(repr(task.degradation))
     with suppress(TypeError, OSError):
         facts.append(inspect.getsource(inspect.unwrap(method.function)) if ":" in method.key else "")

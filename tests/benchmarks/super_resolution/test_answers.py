@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from benchmarks.super_resolution import answers
 from benchmarks.super_resolution.answers import Asked, answer, read_answers, read_rows
 from benchmarks.super_resolution.degradations import DEGRADATIONS
 from benchmarks.super_resolution.methods import Method, Task
@@ -71,6 +72,28 @@ def test_other_weights_make_all_answers_anew(tmp_path: Path) -> None:
     again = Counting()
     answer(_method(again, "another network"), _asked(), tmp_path, {}, lambda text: None)
     assert again.seeds == [(10, 11), (12, 13), (14,)]
+
+
+def test_other_code_makes_all_answers_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(_method(Counting()), _asked(), tmp_path, {}, lambda text: None)
+    monkeypatch.setattr("benchmarks.super_resolution.answers._code", lambda: "another version")
+    again = Counting()
+    answer(_method(again), _asked(), tmp_path, {}, lambda text: None)
+    assert again.seeds == [(10, 11), (12, 13), (14,)]
+
+
+def test_the_code_of_all_three_packages_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = [SimpleNamespace(__path__=[str(tmp_path / name)]) for name in ("pulse", "stylegan", "cuda_ops")]
+    for package in packages:
+        monkeypatch.setattr(answers, Path(package.__path__[0]).name, package)
+        (tmp_path / Path(package.__path__[0]).name / "inner").mkdir(parents=True)
+    seen = {answers._code.__wrapped__()}
+    for name in ("pulse/inner/walk.py", "stylegan/networks.py", "cuda_ops/inner/kernel.cpp"):
+        (tmp_path / name).write_text("changed")
+        seen.add(answers._code.__wrapped__())
+    assert len(seen) == 4
+    (tmp_path / "pulse" / "inner" / "notes.txt").write_text("no code")
+    assert answers._code.__wrapped__() in seen
 
 
 def test_each_answer_says_that_it_is_synthetic_and_what_it_cost(tmp_path: Path) -> None:
