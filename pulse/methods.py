@@ -26,8 +26,8 @@ _PART = 0.1
 def named(options: SearchOptions, G: Any, own: bool) -> str:
     """The option `method` where nobody says it.
 
-    Over 80 held-out portraits "fast" takes a thirteenth of the time of the others, and its faces are nearer to the truth
-    than those of "pulse" (docs/options.md). Only a loop of all steps has a schedule, and knows nothing of what is
+    Over 80 held-out portraits "fast" takes a thirteenth of the time of the others, and its faces are nearer to the
+    truth than those of "pulse" (docs/options.md). Only a loop of all steps has a schedule, and knows nothing of what is
     compared.
 
     Args:
