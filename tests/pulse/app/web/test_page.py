@@ -167,6 +167,9 @@ def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.Mo
     page.click("button:has-text('More')")
     page.fill("#samples input[type=number]", "3")
     page.keyboard.press("Tab")
+    # Gradio takes over what was typed a moment later.
+    page.wait_for_function("document.querySelector('#samples input[type=range]').value === '3'")
+    page.wait_for_timeout(500)
     page.click("#find")
     page.wait_for_selector(DONE)
     assert len(page.query_selector_all(".gallery li")) == 3
