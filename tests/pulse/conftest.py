@@ -1,7 +1,9 @@
-"""The fixtures `stand_in`, a generator small enough to search in milliseconds, and `few_renderings`, for quick fits."""
+"""The fixtures `stand_in`, a generator small enough to search in milliseconds, `few_renderings`, for quick fits, and
+`own_studies_and_one_thread`, for the method "fast"."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pulse import fit_portrait
+from stylegan.common.processes import with_threads
 
 
 class _Mapping(nn.Module):
@@ -71,4 +74,15 @@ def few_renderings() -> Iterator[None]:
         patch.setattr(fit_portrait, "_SCREENED", {"people": 4, "any": 4})
         patch.setattr(fit_portrait, "_STEPS", 1)
         patch.setattr(fit_portrait, "_TURNS", 1)
+        yield
+
+
+@pytest.fixture
+def own_studies_and_one_thread(tmp_path, monkeypatch):
+    """For the method "fast": nothing is known of a generator, and no rows are shared out to threads."""
+    # The package has a function of that name.
+    prepare = importlib.import_module("pulse.fast.prepare")
+    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(prepare, "_remembered", {})
+    with with_threads(1):
         yield

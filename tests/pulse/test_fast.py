@@ -15,7 +15,6 @@ from pulse.fast.rows import Rows
 from pulse.fast.start import gain_of
 from pulse.fast.whitening import whitening_of
 from pulse.optimizer import OPTIMIZERS, SphericalOptimizer
-from stylegan.common.processes import with_threads
 from stylegan.networks.stylegan1 import Generator as StyleGAN1
 from stylegan.networks.stylegan2 import Generator as StyleGAN2
 from tests.pulse.fast_networks import draw, small_generator, targets_of
@@ -24,13 +23,7 @@ from tests.pulse.fast_networks import draw, small_generator, targets_of
 prepare = importlib.import_module("pulse.fast.prepare")
 
 
-@pytest.fixture(autouse=True)
-def own_cache_and_one_thread(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(prepare, "_remembered", {})
-    # What several threads share out is for `test_fast_shared`.
-    with with_threads(1):
-        yield
+pytestmark = pytest.mark.usefixtures("own_studies_and_one_thread")
 
 
 def test_whitened_points_have_unit_covariance_and_come_back():

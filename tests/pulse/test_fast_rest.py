@@ -8,20 +8,9 @@ import pytest
 import torch
 
 import pulse
-from stylegan.common.processes import with_threads
 from tests.pulse.fast_networks import draw, small_generator, targets_of
 
-# The package has a function of that name.
-prepare = importlib.import_module("pulse.fast.prepare")
-
-
-@pytest.fixture(autouse=True)
-def own_cache_and_one_thread(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(prepare, "_remembered", {})
-    # What several threads share out is for `test_fast_shared`.
-    with with_threads(1):
-        yield
+pytestmark = pytest.mark.usefixtures("own_studies_and_one_thread")
 
 
 def test_what_low_resolutions_cannot_draw_takes_all_steps_and_a_batch_is_as_each_alone():
