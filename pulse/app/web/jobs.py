@@ -72,6 +72,11 @@ class Job:
         return self.started is not None and time.monotonic() - self.started > self.seconds
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended, or will never begin."""
+        return self.done or (self.stopped and self.started is None)
+
+    @property
     def must_end(self) -> bool:
         """Whether the worker is to end with its best so far."""
         return self.stopped or self.out_of_time
@@ -156,3 +161,34 @@ class Pool:
                 self._working.remove(job)
             # Only now, so that its owner can ask for the next.
             job.finish()
+
+
+class Turns:
+    """Work that visitors wait for, a few of them at once; used in a `with` statement.
+
+    Args:
+        at_once: how many work at once.
+        waiting: how many more may wait.
+    """
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._turn = threading.Semaphore(at_once)
+        self._lock = threading.Lock()
+        self.free_places = at_once + waiting
+
+    def __enter__(self) -> None:
+        """Waits for its turn.
+
+        Raises:
+            ValueError: in one sentence, if too many wait.
+        """
+        with self._lock:
+            if not self.free_places:
+                raise ValueError("Many visitors are waiting already; try again in a minute.")
+            self.free_places -= 1
+        self._turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._turn.release()
+        with self._lock:
+            self.free_places += 1

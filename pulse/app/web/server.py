@@ -22,7 +22,8 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from pulse.app.web.page import Page, build
+from pulse.app.web.layout import build
+from pulse.app.web.page import Page
 from pulse.app.web.work import warm_up
 from pulse.fit_portrait.drawing import use_helpers
 from stylegan.common.processes import Helpers, cores
@@ -30,9 +31,9 @@ from stylegan.common.processes import Helpers, cores
 # All that the page needs. Gradio offers more (files of the cache, uploads, a proxy, recordings); nothing else passes.
 _READ = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/assets/[\w./-]+|/static/[\w./-]+"
-    r"|/gradio_api/(queue/data|heartbeat/\w+|startup-events)"
+    r"|/gradio_api/(heartbeat/\w+|startup-events)"
 )
-_WRITTEN = re.compile(r"/gradio_api/(queue/join|run/predict|cancel|reset)/?")
+_WRITTEN = re.compile(r"/gradio_api/run/predict/?")
 # Processes that draw beside this one; more would have nothing to do.
 _HELPERS = 3
 _HEADERS = {

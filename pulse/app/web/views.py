@@ -65,7 +65,12 @@ def sliders() -> str:
 
 def board_script(limits: Limits) -> str:
     """The script of the drawing board."""
-    return part("board.js", file_bytes=str(limits.file_bytes))
+    return part("board.js", file_bytes=str(limits.file_bytes), ask=part("ask.js"))
+
+
+def stage_script() -> str:
+    """The script of the face."""
+    return part("stage.js", ask=part("ask.js"))
 
 
 def turn() -> int:

@@ -1,4 +1,5 @@
 // The drawing board: `element`, `props`, `trigger` and `watch` come from Gradio.
+@ask@
 const at = (query) => element.querySelector(query);
 const canvas = at("canvas"), pen = canvas.getContext("2d", { willReadFrequently: true });
 const PALETTE = ["#ffffff", "#c9ccd3", "#7d8291", "#33343f", "#101018", "#f7d7bd", "#e0a67c", "#b5763f", "#7a4a26",
@@ -206,7 +207,7 @@ async function take(given) {
 function send(pixelsWanted) {
   tell(`Reading ${file.name} ...`);
   at(".take").hidden = false;
-  trigger("upload", { name: file.name, data: file.data, side: pixelsWanted, part: at(".take select").value });
+  ask("upload", { name: file.name, data: file.data, side: pixelsWanted, part: at(".take select").value });
 }
 
 PALETTE.forEach((hex) => {
@@ -328,7 +329,10 @@ document.addEventListener("pulse-example", (event) => {
 });
 
 choose(colour);
-watch("value", () => load(props.value));
+watch("value", () => {
+  load(props.value);
+  answered(props.value?.asked);
+});
 load(props.value);
 past = [];
 element.dataset.ready = "yes";

@@ -1,4 +1,5 @@
 // The face: `element`, `props`, `trigger` and `watch` come from Gradio.
+@ask@
 const at = (query) => element.querySelector(query);
 const box = at(".stage"), cut = at(".cut"), calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const sliders = [...element.querySelectorAll(".turns input")];
@@ -74,9 +75,9 @@ function changed() {
 
 function again() {
   outputs();
-  trigger("input", { number: shown, changed: changed() });
+  ask("input", { number: shown, changed: changed() });
   clearTimeout(waiting);
-  waiting = setTimeout(() => trigger("submit", { number: shown, changed: changed() }), 500);
+  waiting = setTimeout(() => ask("submit", { number: shown, changed: changed() }), 500);
 }
 
 function save(name, address) {
@@ -119,9 +120,12 @@ element.querySelectorAll("[data-get]").forEach((button) => button.addEventListen
 watch("value", () => {
   const value = props.value;
   load(value);
+  answered(value?.asked);
   if (value && value.saved && value.saved.turn !== Number(box.dataset.saved || 0)) {
     box.dataset.saved = value.saved.turn;
     save(value.saved.name, value.saved.address);
+    // The file need not travel again with every later change.
+    props.value = { ...value, saved: { turn: value.saved.turn } };
   }
 });
 load(props.value);

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pulse.app.web.jobs import Job, Pool
+from pulse.app.web.jobs import Job, Pool, Turns
 from pulse.app.web.limits import Limits
 
 
@@ -98,3 +98,31 @@ def test_old_news_is_forgotten(pool: Pool) -> None:
 def test_limits_that_make_no_sense_are_one_sentence(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"^The .* give .*\.$"):
         Limits(**limits)  # type: ignore[arg-type]
+
+
+def test_a_few_have_their_turn_at_once_some_wait_and_more_are_refused() -> None:
+    turns, go, inside, most = Turns(2, 1), threading.Event(), [], []
+
+    def work() -> None:
+        with turns:
+            inside.append(1)
+            most.append(len(inside))
+            go.wait(20)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 20
+    # A fourth is refused as soon as the third waits.
+    while turns.free_places and time.monotonic() < end:
+        time.sleep(0.005)
+    with pytest.raises(ValueError, match=r"^Many visitors are waiting already; .*\.$"), turns:
+        pass
+    go.set()
+    for thread in threads:
+        thread.join(20)
+    assert len(most) == 3
+    assert max(most) == 2
+    with turns:
+        pass

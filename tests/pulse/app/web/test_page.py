@@ -6,7 +6,6 @@ import io
 import re
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,20 +101,11 @@ def test_drawing_with_mouse_and_keys(visitor: Visitor) -> None:
 
 
 def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
     page = visitor.page
     page.click(".examples [data-name=queen]")
     page.check("#kind input[value=people]")
-    preview = page.locator(".stage[data-state=working] .answer[src]")
     page.click("#find")
-    try:
-        preview.wait_for(timeout=60_000)
-    except playwright.TimeoutError:
-        # Seen once in a whole suite, for a reason that is not known; a second miss fails.
-        state, status = page.get_attribute(".stage", "data-state"), page.inner_text(".stage .status")
-        warnings.warn(f"No preview appeared in 60 s; the stage is {state!r} and says {status!r}.", stacklevel=1)
-        page.click("#find")
-        preview.wait_for()
+    page.wait_for_selector(".stage[data-state=working] .answer[src]")
     page.click("#stop")
     page.wait_for_selector(DONE)
     assert page.inner_text(".stage .status") == "Stopped; this is the best so far."
@@ -134,6 +124,25 @@ def test_a_preview_appears_and_a_stop_keeps_the_best(visitor: Visitor) -> None:
     turned = visitor.answer()
     assert turned != first
     assert len(page.query_selector_all(".gallery li")) == 1
+    # Turned on while it is still being drawn: what the slider says in the end is what is drawn.
+    page.focus(".turns [name=yaw]")
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(600)
+    assert float(page.input_value(".turns [name=yaw]")) == -20
+    end = time.monotonic() + 60
+    while not re.search(r"[?&]yaw=-20(&|$)", link(visitor)) and time.monotonic() < end:
+        page.wait_for_timeout(200)
+    assert re.search(r"[?&]yaw=-20(&|$)", link(visitor))
+    assert page.get_attribute(".stage", "data-state") == "done"
+    assert visitor.answer() != turned
+    page.focus(".turns [name=yaw]")
+    page.keyboard.press("Home")
+    page.wait_for_function("document.querySelector('.stage .answer').src.startsWith('data:image/webp')")
+    page.wait_for_function(
+        "document.querySelector('.stage .answer').src.startsWith('data:image/png') "
+        "&& document.querySelector('.stage .status').textContent === ''"
+    )
     # A link says the picture, the options, the seed and what was turned.
     assert re.search(r"[?&]yaw=-25(&|$)", link(visitor))
 
@@ -165,11 +174,9 @@ def test_samples_and_tricks(visitor: Visitor, tiny: Path, monkeypatch: pytest.Mo
     page.click(".examples [data-name=cat]")
     visitor.choose_network()
     page.click("button:has-text('More')")
-    page.fill("#samples input[type=number]", "3")
-    page.keyboard.press("Tab")
-    # Gradio takes over what was typed a moment later.
-    page.wait_for_function("document.querySelector('#samples input[type=range]').value === '3'")
+    # Gradio forgets what is typed in the first 50 ms after it has opened a part. No visitor is that quick.
     page.wait_for_timeout(500)
+    page.fill("#samples input[type=number]", "3")
     page.click("#find")
     page.wait_for_selector(DONE)
     assert len(page.query_selector_all(".gallery li")) == 3
@@ -231,6 +238,14 @@ def test_bad_files_are_one_sentence_and_the_page_goes_on(visitor: Visitor) -> No
         assert visitor.notes().count(". ") == 0
         assert torch.equal(visitor.board, _bytes_of(sprites.load("cat")))
     assert torch.equal(visitor.read("dog.png", png(sprites.load("fox"))), _bytes_of(sprites.load("fox")))
+
+
+def test_of_two_files_given_at_once_the_second_stays(visitor: Visitor) -> None:
+    before = int(visitor.page.evaluate("document.querySelector('#board [data-ready]').dataset.settled"))
+    for name in ("cat", "frog"):
+        visitor.give(f"{name}.png", png(sprites.load(name)))
+    visitor.page.wait_for_function(f"document.querySelector('#board [data-ready]').dataset.settled >= {before + 2}")
+    assert torch.equal(visitor.board, _bytes_of(sprites.load("frog")))
 
 
 def _bomb() -> bytes:
