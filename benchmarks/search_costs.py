@@ -5,10 +5,10 @@
     python -m benchmarks.search_costs --resolutions 128 256 512 1024 --kind stylegan1 --json costs.json
 
 Seconds are CPU seconds; those by the clock stand beside them. The phases of the method "fast" are what is learnt of the
-generator ("prepare"), the start ("begin"), steps on the low resolutions ("low steps"), looks at the whole picture
-("looks"), steps of the whole network ("full steps"), and what begins anew by the method "bounded" ("anew"). Other
-methods have no phases but the search itself ("other"). With --threads, what torch's own threads do in a phase counts as
-"other". Over resolutions, generators have full width and random weights.
+generator ("prepare"), the start ("begin"), steps on low resolutions or coarse pictures ("low steps"), looks at whole
+pictures ("looks"), steps of the whole network ("full steps"), and what begins anew by the method "bounded" ("anew").
+Other methods have no phases but the search itself ("other"). With --threads, what torch's own threads do in a phase
+counts as "other". Over resolutions, generators have full width and random weights.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from pulse.operators import Downsampler
+from pulse.walk import clamp_straight_through
+from stylegan.networks.light import light_gradients
 
 # The ridge, relative to the mean square of a feature; features of a block are nearly dependent.
 _RIDGE = 1e-4
@@ -69,6 +71,12 @@ def fit_to_rgb(features: Tensor, pictures: Tensor) -> ToRGB:
     return ToRGB(weight.float(), float(1 - off / variance.clamp(min=1e-12)))
 
 
+def explained(predicted: Tensor, pictures: Tensor) -> float:
+    """The part of the variance of pictures (S, C, L, L) that others predict; 1 is perfect, 0 as their mean picture."""
+    off, variance = (predicted - pictures).square().mean(), (pictures - pictures.mean(0)).square().mean()
+    return float(1 - off / variance.clamp(min=1e-12))
+
+
 @dataclass(frozen=True)
 class LowResolution:
     """What an operator would make of a generator's images, predicted from its features of `level` px."""
@@ -81,6 +89,27 @@ class LowResolution:
     def __call__(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
         """(M, ...) in the target's shape, from styles (M, num_ws, w_dim) and noise maps (M, 1, h, w)."""
         return self.look(self.to_rgb(self.synthesis.features(ws, self.level, noise=noise)))
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """What an operator would make of a generator's images, predicted from images drawn with `level` pixels a side.
+
+    Attributes:
+        synthesis: draws `coarse` images.
+        level: their size.
+        look: the operator, for images of that size.
+    """
+
+    synthesis: Any
+    level: int
+    look: Callable[[Tensor], Tensor]
+
+    def __call__(self, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        """(M, ...) in the target's shape, from styles (M, num_ws, w_dim) and noise maps (M, 1, h, w)."""
+        with light_gradients():
+            drawn = self.synthesis.coarse(ws, self.level, noise=noise)
+        return self.look(clamp_straight_through((drawn.float() + 1) / 2))
 
 
 def looks_at(operator: Any, level: int, resolution: int) -> Callable[[Tensor], Tensor]:

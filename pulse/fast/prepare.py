@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops.cache import cache_folder
-from pulse.fast.low_resolution import LowResolution, ToRGB, fit_to_rgb, looks_at
+from pulse.fast.low_resolution import Coarse, LowResolution, ToRGB, explained, fit_to_rgb, looks_at
 from pulse.fast.shared import is_wide
 from pulse.fast.start import Gain, gain_of
 from pulse.fast.whitening import Whitening, whitening_of
@@ -42,8 +42,10 @@ _LEAST_LEVEL = 16
 _FOREIGN_LEVEL = 32
 # Low resolutions that predict less than this part of the variance are no help.
 _LEAST_EXPLAINED = 0.5
+# Coarse pictures have the lowest resolution that predicts this part, in so many pictures.
+_LEAST_COARSE, _COMPARED = 0.9, 8
 # Bump when what is kept changes its meaning.
-_VERSION = "1"
+_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Prepared:
         space: the search's, with starting points that the generator would draw.
         whitening: the coordinates of the walk.
         low: predicts small pictures from the low resolutions; None where the generator or the search has no use for it.
+        coarse: predicts them from coarse pictures, where the low resolutions do not; None where nothing does.
         gain: moves a drawn start towards its target; None where it is not known.
         half: whether gradients of the whole network are computed in bfloat16; looks never are, and measure what is off.
     """
@@ -63,14 +66,22 @@ class Prepared:
     low: LowResolution | None
     gain: Gain | None
     half: bool = False
+    coarse: Coarse | None = None
 
 
 @dataclass(frozen=True)
 class _Study:
-    """What is kept of a generator for one level: pictures (S, C, L, L) of `_latents`, and the map that made them."""
+    """What is kept of a generator for one level.
+
+    Attributes:
+        pictures: (S, C, L, L), of `_latents`.
+        to_rgb: predicts them from the features of that level; None where the generator has none.
+        coarse: the size of the generator's coarse pictures that predict them, where `to_rgb` does not.
+    """
 
     pictures: Tensor
     to_rgb: ToRGB | None
+    coarse: int | None = None
 
 
 # A service searches one generator again and again; what it learnt of the last few stays in memory.
@@ -112,11 +123,14 @@ def prepare(G: Any, space: Space, operator: Any, labels: Tensor | None, own_loss
             while len(_remembered) >= _MOST_REMEMBERED:
                 _remembered.pop(next(iter(_remembered)))
             _remembered[key] = whitening, study, gain
-    low = None
-    if study.to_rgb is not None and study.to_rgb.explained >= _LEAST_EXPLAINED and not own_losses:
-        low = LowResolution(G.synthesis, level, study.to_rgb, look)
+    low = coarse = None
+    if not own_losses and study.to_rgb is not None:
+        if study.to_rgb.explained >= _LEAST_EXPLAINED:
+            low = LowResolution(G.synthesis, level, study.to_rgb, look)
+        elif study.coarse is not None:
+            coarse = Coarse(G.synthesis, study.coarse, looks_at(operator, study.coarse, int(G.img_resolution)))
     space = replace(space, natural=int(G.z_dim), device=device_of(G))
-    return Prepared(space, whitening, low, gain, _half(G, own_losses))
+    return Prepared(space, whitening, low, gain, _half(G, own_losses), coarse)
 
 
 def _level(G: Any, operator: Any) -> int:
@@ -208,11 +222,11 @@ def _make(G: Any, level: int) -> _Study:
     """Draws the pictures of a study, a bar showing how far it is."""
     low = level < int(G.img_resolution) and level in getattr(G.synthesis, "block_resolutions", ())
     count = _SAMPLES if low else _ALL_WHOLE
-    at_once = min(4, max(1, _MOST_PIXELS // int(G.img_resolution) ** 2))
+    at_once = _together(G, int(G.img_resolution))
     z = _latents(G, count)
     rng = torch.Generator().manual_seed(1)
     features, small = [], []
-    to_rgb = None
+    to_rgb = coarse = None
     with progress("Studying the generator", count) as advance:
         whole = _WHOLE if low else count
         for first in range(0, whole, at_once):
@@ -228,11 +242,49 @@ def _make(G: Any, level: int) -> _Study:
         if low:
             to_rgb = fit_to_rgb(torch.cat(features), torch.cat(small))
             features.clear()
-            for first in range(_WHOLE, count, 16):
-                ws, noise = _styles(G, z[first : first + 16]), _noise(G, min(16, count - first), rng)
-                small.append(to_rgb(G.synthesis.features(ws, level, noise=noise)))
+            if to_rgb.explained < _LEAST_EXPLAINED:
+                coarse = _coarse_level(G, level, torch.cat(small), z)
+            if coarse is not None:
+                advance(count - _ALL_WHOLE)
+                count = _ALL_WHOLE
+            at_once = 16 if coarse is None else _together(G, coarse)
+            for first in range(_WHOLE, count, at_once):
+                ws, noise = _styles(G, z[first : first + at_once]), _noise(G, min(at_once, count - first), rng)
+                small.append(
+                    to_rgb(G.synthesis.features(ws, level, noise=noise))
+                    if coarse is None
+                    else downsample(_coarse(G, ws, coarse, noise), size=level)
+                )
                 advance(len(ws))
-    return _Study(torch.cat(small), to_rgb)
+    return _Study(torch.cat(small), to_rgb, coarse)
+
+
+def _together(G: Any, resolution: int) -> int:
+    """How many pictures of a resolution a study draws at once."""
+    return min(4, max(1, _MOST_PIXELS // resolution**2))
+
+
+def _coarse(G: Any, ws: Tensor, resolution: int, noise: list[Tensor]) -> Tensor:
+    with light_gradients():
+        return ((G.synthesis.coarse(ws, resolution, noise=noise).float() + 1) / 2).clamp(0, 1)
+
+
+def _coarse_level(G: Any, level: int, pictures: Tensor, z: Tensor) -> int | None:
+    """The least size of coarse pictures that predict well, if any: `pictures` (S, C, level, level) are those of z."""
+    if not hasattr(G.synthesis, "coarse"):
+        return None
+    for resolution in G.synthesis.block_resolutions:
+        if level <= resolution < int(G.img_resolution):
+            # The same noise as of the pictures, which is too large to keep.
+            rng = torch.Generator().manual_seed(1)
+            at_once = _together(G, int(G.img_resolution))
+            found = []
+            for part in z[:_COMPARED].split(at_once):
+                drawn = _coarse(G, _styles(G, part), resolution, _noise(G, len(part), rng))
+                found.append(downsample(drawn, size=level))
+            if explained(torch.cat(found), pictures[:_COMPARED]) >= _LEAST_COARSE:
+                return int(resolution)
+    return None
 
 
 def _styles(G: Any, z: Tensor) -> Tensor:
@@ -252,6 +304,8 @@ def _write(path: Path, study: _Study) -> None:
     if study.to_rgb is not None:
         tensors["to_rgb"] = study.to_rgb.weight
         tensors["explained"] = torch.tensor(study.to_rgb.explained)
+    if study.coarse is not None:
+        tensors["coarse"] = torch.tensor(float(study.coarse))
     write_tensors(path, tensors, {})
 
 
@@ -259,7 +313,8 @@ def _read(path: Path, channels: int, level: int, device: torch.device) -> _Study
     """A study that is kept; None where there is none, or not one of these sizes."""
 
     def check(shapes: Shapes, metadata: dict[str, str]) -> None:
-        fits = shapes.get("pictures", ())[1:] == (channels, level, level) and shapes.get("explained", ()) == ()
+        fits = shapes.get("pictures", ())[1:] == (channels, level, level)
+        fits &= all(shapes.get(name, ()) == () for name in ("explained", "coarse"))
         if not fits or ("to_rgb" in shapes) != ("explained" in shapes):
             raise TensorFileError(path, "it is no study of this generator")
 
@@ -268,4 +323,5 @@ def _read(path: Path, channels: int, level: int, device: torch.device) -> _Study
     except (TensorFileError, OSError):
         return None
     to_rgb = ToRGB(kept["to_rgb"].float().to(device), float(kept["explained"])) if "to_rgb" in kept else None
-    return _Study(kept["pictures"].float().to(device), to_rgb)
+    coarse = int(kept["coarse"]) if "coarse" in kept else None
+    return _Study(kept["pictures"].float().to(device), to_rgb, coarse)

@@ -5,8 +5,8 @@ two looks, a round of gradient steps moves the point on the low resolutions alon
 get wrong was measured at the last look and is added to what they say, so that both agree there (output space mapping:
 J. Bandler et al., Space mapping: the state of the art, IEEE Trans. MTT 52(1), 2004). A row ends at its first look
 within eps. A row that the low resolutions bring no further lets its styles move further apart; if that does not help
-either, it begins anew by the method "bounded" (`rest`). Where a generator has no low resolutions that help, all rounds
-take the whole network.
+either, it begins anew by the method "bounded" (`rest`). Where a generator has no low resolutions that help, rounds take
+coarse pictures, whose steps cost less than half; a row that these bring no further goes on with the whole network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pulse.fast.rest import walk_rest
 from pulse.fast.rows import Rows
 from pulse.fast.shared import parts_of, share, threads_for
 from pulse.walk import Course, Point, clamp_straight_through, measure, where
-from stylegan.networks.light import light_gradients
+from stylegan.networks.light import light_gradients, make_room
 
 # Gradient steps between two looks, at most: a row that seems to have arrived waits for the look.
 _ROUND = 10
@@ -93,14 +93,23 @@ class _Way:
         small = self.prepared.low(ws, noise)
         return small, small
 
+    def coarse(self, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Small pictures from coarse ones, twice, as of `low`."""
+        assert self.prepared.coarse is not None
+        with self._half():
+            small = self.prepared.coarse(ws, noise)
+        return small, small
+
     def whole(self, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Images of the whole network, and what the operator makes of them."""
-        half = self.prepared.half
-        # With its cache, autocast would keep a second copy of the weights until the end of the block.
-        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False), light_gradients():
+        with self._half(), light_gradients():
             drawn = self.course.G.synthesis(ws, noise=noise)
         images = clamp_straight_through((drawn.float() + 1) / 2)
         return images, self.course.operator.A(images)
+
+    def _half(self) -> torch.autocast:
+        # With its cache, autocast would keep a second copy of the weights until the end of the block.
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.prepared.half, cache_enabled=False)
 
 
 @dataclass
@@ -138,7 +147,7 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
     threads = threads_for(course)
     way, state = _begin(course, prepared)
     active = torch.ones(len(target), dtype=torch.bool, device=target.device)
-    on_whole = prepared.low is None
+    on_whole = torch.full_like(active, prepared.low is None and prepared.coarse is None)
     beyond = torch.zeros_like(active)
     further = torch.full_like(active, course.space.vectors == 1)
     least = torch.full((len(target),), torch.inf, device=target.device)
@@ -149,6 +158,7 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
     for step in range(options.steps + 1):
         # Those of the last step belong to its point: a second copy of large pictures would lie there during the round.
         looks.images = looks.images.clone()
+        make_room(target.device, int(course.G.img_resolution) ** 2)
         parts = parts_of(_numbers(active), at_once, threads)
         for rows, look in zip(parts, share(partial(_look, way, state=state), parts, threads), strict=True):
             looks.put(rows, look)
@@ -163,8 +173,8 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
         # Whoever is within eps goes on as long as cheap steps bring much.
         active = active & (~near | much)
         tired = active & (idle >= _PATIENCE)
-        if on_whole:
-            active = active & ~tired
+        if prepared.low is None:
+            active = active & ~(tired & on_whole)
         else:
             beyond = beyond | (tired & further) | (active & ~near & (step >= _MOST_LOOKS))
             active = active & ~beyond
@@ -175,15 +185,18 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
         least, best = torch.where(lower, looks.error, least), where(lower, state.flat, best)
         tired = tired & active
         idle = torch.where(tired, 0, idle)
-        if tired.any():
+        if prepared.low is None:
+            on_whole = on_whole | tired
+        elif tired.any():
             state.rates[_numbers(tired), state.columns(1)] = _FURTHER
         # A row that is tired goes back to its best place, and is looked at there again before it goes on.
         state.flat = where(tired, best, state.flat)
         further = further | tired
-        draw, together = (way.whole, at_once) if on_whole else (way.low, _LARGEST_ROUND)
-        parts = parts_of(_numbers(active & ~tired), together, threads)
-        for lost in share(partial(_round, way, state, looks, draw), parts, threads):
-            active[lost] = False
+        cheap = way.coarse if prepared.low is None else way.low
+        for draw, chosen, most in ((cheap, ~on_whole, _LARGEST_ROUND), (way.whole, on_whole, at_once)):
+            parts = parts_of(_numbers(active & chosen & ~tired), most, threads)
+            for lost in share(partial(_round, way, state, looks, draw), parts, threads):
+                active[lost] = False
     yield from walk_rest(course, _numbers(beyond), point, rngs)
 
 
@@ -208,12 +221,13 @@ def _begin(course: Course, prepared: Prepared) -> tuple[_Way, Rows]:
     if course.drawn and prepared.gain is not None:
         with torch.no_grad():
             _, ws, maps = way.at(torch.arange(len(target), device=target.device), variables)
-            if prepared.low is None:
+            cheap = prepared.low or prepared.coarse
+            if cheap is None:
                 with light_gradients():
                     drawn = course.G.synthesis(ws, noise=maps)
                 small = course.operator.A((drawn.float() + 1) / 2)
             else:
-                small = prepared.low(ws, maps)
+                small = cheap(ws, maps)
             moved = variables[0] + prepared.gain(target - small).unsqueeze(1)
             variables[0] = sphere.project(moved) if space.spherical else moved
     return way, Rows(options.opt_name, options.learning_rate, variables, spherical, rates)

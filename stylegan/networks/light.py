@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from stylegan.common.memory import give_back
 
 # Pixels of a layer from which on its time hides that of asking the system for memory again.
-_LARGE = 512**2
+_LARGE = 256**2
 
 _light: ContextVar[bool] = ContextVar("light", default=False)
 
@@ -51,7 +51,7 @@ def convolution(
     """
     light = _light.get()
     if light:
-        _make_room(x)
+        make_room(x.device, x.shape[2] * x.shape[3])
     if not (light and torch.is_grad_enabled() and x.requires_grad):
         return _apply(x, weight(), bias, padding, doubled)
     device = x.device.type
@@ -67,9 +67,9 @@ def _apply(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int, doubled
     return F.conv2d(x, weight, bias, padding=padding)
 
 
-def _make_room(x: Tensor) -> None:
-    """Returns what smaller layers have freed, before large ones."""
-    if x.device.type == "cpu" and x.shape[2] * x.shape[3] >= _LARGE:
+def make_room(device: torch.device, pixels: int) -> None:
+    """Returns what smaller layers have freed to the system, before one of so many pixels, if that is large."""
+    if device.type == "cpu" and pixels >= _LARGE:
         give_back()
 
 
@@ -90,7 +90,7 @@ class _Light(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         # Each of the two is the other's adjoint, with the same weights.
         weight = ctx.weight(dy.dtype)
-        _make_room(dy)
+        make_room(dy.device, dy.shape[2] * dy.shape[3])
         if ctx.doubled:
             dx = F.conv2d(dy, weight, stride=2, padding=ctx.padding)
         else:

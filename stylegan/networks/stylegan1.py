@@ -98,20 +98,36 @@ class _Layer(nn.Module):
         self.noise_const: Tensor
         self.resample_filter: Tensor
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: NoiseMode, noise: Tensor | None) -> Tensor:
-        if self.weight is not None:
-            if self.up and self.resolution >= _FUSED_FROM:
-                x = convolution(x, self._doubling_kernel, padding=1, doubled=True)
-            else:
-                if self.up:
-                    x = F.interpolate(x, scale_factor=2, mode="nearest")
-                x = convolution(x, self._kernel, padding=1)
-            if self.up:
-                x = upfirdn2d(x, self.resample_filter, padding=1)
+    def convolved(self, x: Tensor) -> Tensor:
+        """x (N, I, H, W) through the convolution: (N, O, H, W), or twice as large if the layer samples up."""
+        if self.weight is None:
+            return x
+        if self.up and self.resolution >= _FUSED_FROM:
+            return convolution(x, self._doubling_kernel, padding=1, doubled=True)
+        if self.up:
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+        return convolution(x, self._kernel, padding=1)
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """x through the convolution at the size that it has, as if all pixels of a neighbourhood were the same."""
+        return convolution(x, lambda dtype=None: self._kernel(dtype).sum((2, 3), keepdim=True))
+
+    def filtered(self, x: Tensor) -> Tensor:
+        """x blurred, if the layer samples up."""
+        return upfirdn2d(x, self.resample_filter, padding=1) if self.up else x
+
+    def styled(self, x: Tensor, w: Tensor, noise_mode: NoiseMode, noise: Tensor | None) -> Tensor:
+        """x with bias and noise, through the leaky ReLU, in the style of w (N, w_dim).
+
+        Of noise that is larger than x, every n-th number is taken: a mean would be weaker.
+        """
         if noise is None:
             noise = layer_noise(noise_mode, self.noise_const, x)
         if noise is not None and noise.ndim == 2:
             noise = noise[None, None]
+        if noise is not None and noise.shape[2] > x.shape[2]:
+            step = noise.shape[2] // x.shape[2]
+            noise = noise[:, :, ::step, ::step]
         return adain(x, self.bias, noise, self.noise_strength, self.affine(w))
 
     def _kernel(self, dtype: torch.dtype | None = None) -> Tensor:
@@ -134,14 +150,6 @@ class _Block(nn.Module):
             self.const = nn.Parameter(torch.ones(out_channels, resolution, resolution))
         self.conv0 = _Layer(in_channels, out_channels, w_dim, resolution, up=in_channels > 0)
         self.conv1 = _Layer(out_channels, out_channels, w_dim, resolution, up=False)
-
-    def forward(
-        self, x: Tensor | None, ws: Sequence[Tensor], noise_mode: NoiseMode, noise: Sequence[Tensor | None]
-    ) -> Tensor:
-        if x is None:
-            x = self.const.unsqueeze(0).repeat(ws[0].shape[0], 1, 1, 1).contiguous(memory_format=torch.channels_last)
-        x = self.conv0(x, ws[0], noise_mode, noise[0])
-        return self.conv1(x, ws[1], noise_mode, noise[1])
 
 
 class SynthesisNetwork(nn.Module):
@@ -199,15 +207,47 @@ class SynthesisNetwork(nn.Module):
 
         Arguments and errors as in `stylegan.networks.stylegan2.SynthesisNetwork.features`.
         """
+        return self._drawn(ws, resolution, resolution, noise_mode, noise)
+
+    def coarse(
+        self, ws: Tensor, resolution: int, noise_mode: NoiseMode = "const", noise: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """The images about as they would look when made as small as `resolution` pixels a side.
+
+        Layers above that resolution are drawn at it. Where features are smooth, neighbours hardly differ, so each of
+        those convolutions is one of 1x1 whose weight is the sum of its taps.
+
+        Arguments and errors as in `stylegan.networks.stylegan2.SynthesisNetwork.features`.
+
+        Returns:
+            (N, img_channels, resolution, resolution) in about [-1, 1].
+        """
+        return convolution(
+            self._drawn(ws, resolution, self.img_resolution, noise_mode, noise), self._to_rgb, self.torgb_bias
+        )
+
+    def _drawn(
+        self, ws: Tensor, resolution: int, last: int, noise_mode: NoiseMode, noise: Sequence[Tensor] | None
+    ) -> Tensor:
+        """The activations after the block of resolution `last`, with at most `resolution` pixels a side."""
         check_styles(ws, self.num_ws, self.w_dim)
         noise = None if noise is None else list(noise)
         check_noise(noise, self.noise_shapes)
         styles = ws.float().unbind(dim=1)
         maps: list[Tensor | None] = [None] * self.num_ws if noise is None else list(noise)
-        x: Tensor | None = None
-        for i, r in enumerate(self.block_resolutions[: check_resolution(resolution, self.block_resolutions) + 1]):
-            x = getattr(self, f"b{r}")(x, styles[2 * i : 2 * i + 2], noise_mode, maps[2 * i : 2 * i + 2])
-        assert x is not None
+        check_resolution(resolution, self.block_resolutions)
+        count = check_resolution(last, self.block_resolutions) + 1
+        layers = [layer for r in self.block_resolutions[:count] for layer in getattr(self, f"b{r}").children()]
+        const: Tensor = self.get_parameter("b4.const")
+        x = const.unsqueeze(0).repeat(len(ws), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        for layer, w, noise_map in zip(layers, styles, maps, strict=False):
+            # One call after another: what a call is given would be held until all of them return.
+            if layer.resolution > resolution:
+                x = layer.averaged(x)
+            else:
+                x = layer.convolved(x)
+                x = layer.filtered(x)
+            x = layer.styled(x, w, noise_mode, noise_map)
         return x
 
     def _to_rgb(self, dtype: torch.dtype | None = None) -> Tensor:

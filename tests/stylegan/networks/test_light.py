@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.timing import largest_allocation
 from stylegan.common.memory import give_back
 from stylegan.networks import light
 from stylegan.networks.light import convolution, light_gradients
@@ -112,3 +113,43 @@ def test_freed_memory_goes_back_to_the_system():
     give_back()
     assert resident() < before - 30_000_000
     assert len(pins) == 63
+
+
+def test_a_look_holds_the_input_and_the_output_of_a_convolution_and_nothing_else(generator):
+    ws = draw(1, generator.num_ws, 16)
+    with torch.no_grad():
+        generator.synthesis(ws)
+        peak = largest_allocation(lambda: generator.synthesis(ws), "cpu")
+    # The largest maps, of 128 px, have 16 channels.
+    assert peak < 2.5 * 16 * 128**2 * 4
+
+
+def test_coarse_images_are_those_of_the_network_drawn_small():
+    torch.manual_seed(0)
+    G = Generator(8, 16, 128, synthesis_kwargs={"channel_max": 16}).eval().requires_grad_(False)
+    ws = draw(2, G.num_ws, 16)
+    noise = [draw(2, 1, h, w, seed=h) for h, w in G.noise_shapes]
+    assert torch.equal(G.synthesis.coarse(ws, 128, noise=noise), G.synthesis(ws, noise=noise))
+    whole = torch.nn.functional.avg_pool2d(G.synthesis(ws, noise=noise), 8)
+    off = []
+    for size in (16, 32, 64):
+        drawn = G.synthesis.coarse(ws, size, noise=noise)
+        assert drawn.shape == (2, 3, size, size)
+        off.append(float((torch.nn.functional.avg_pool2d(drawn, size // 16) - whole).square().mean() / whole.var()))
+    assert off[2] < off[1] < off[0]
+    assert off[2] < 0.1
+
+
+def test_coarse_images_have_noise_as_strong_as_that_of_the_network():
+    torch.manual_seed(0)
+    G = Generator(8, 16, 64, synthesis_kwargs={"channel_max": 16}).eval().requires_grad_(False)
+    for resolution in G.synthesis.block_resolutions:
+        for layer in getattr(G.synthesis, f"b{resolution}").children():
+            layer.noise_strength.fill_(3.0)
+    ws = draw(1, G.num_ws, 16).requires_grad_()
+    noise = [draw(1, 1, h, w, seed=h).requires_grad_() for h, w in G.noise_shapes]
+    G.synthesis.coarse(ws, 16, noise=noise).square().sum().backward()
+    # Of the largest, every fourth number in each direction is seen.
+    seen = noise[-1].grad[0, 0] != 0
+    assert seen[::4, ::4].all()
+    assert int(seen.sum()) == 16 * 16
