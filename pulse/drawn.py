@@ -21,6 +21,7 @@ from pulse.operators import downsample
 from pulse.options import SMALLEST, STARTS, DrawnOptions, SearchOptions
 from pulse.result import Result
 from pulse.state import Callback, state_of_drawn
+from stylegan.common.processes import usual_threads
 from stylegan.portraits.tint import Tint
 
 # The largest side of a target, in pixels.
@@ -180,7 +181,7 @@ class _Told:
 def _drawn(v: Tensor, resolution: int, interrupted: bool, paint: Tint | None) -> tuple[Tensor, bool]:
     """The portraits v (N, K), and whether Ctrl-C came by now; a second one stops at once."""
     images: list[Tensor] = []
-    few = torch.get_num_threads()
+    few = usual_threads()
     parts = list(v.split(few))
     while len(images) < len(parts):
         i = few * len(images)

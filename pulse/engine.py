@@ -28,6 +28,7 @@ from pulse.result import Result
 from pulse.starts import Given, Init, chain_rngs, given_starts, starting_points, with_starts_of
 from pulse.state import Callback, SearchState
 from pulse.walk import Course
+from stylegan.common.processes import usual_threads, with_threads
 
 if TYPE_CHECKING:
     import os
@@ -160,7 +161,8 @@ def _search_network(
     generator.eval()
     try:
         # Gradients are needed even if the caller has disabled them.
-        with torch.inference_mode(False), torch.enable_grad():
+        # Another search may have torch compute with one thread just now, also in this thread if that is new.
+        with torch.inference_mode(False), torch.enable_grad(), with_threads(usual_threads()):
             target = target.detach().to(device_of(generator), torch.float32, copy=True)
             space = latent_space(generator, chosen.space, chosen.tile_latent, labels)
             given = given_starts(init, generator, space, target.shape[0])
@@ -201,10 +203,7 @@ def _search_network(
 
 @dataclass(frozen=True)
 class _Problem:
-    """What all batches of a search share.
-
-    `more` and `given` are the caller's losses and starts; `prepared` is None but for the method "fast".
-    """
+    """What all batches share; `more` and `given` are the caller's losses and starts, `prepared` is of "fast"."""
 
     G: Any
     target: Tensor

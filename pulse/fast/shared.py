@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from pulse.operators import Downsampler
 from pulse.walk import Course
-from stylegan.common.processes import with_threads
+from stylegan.common.processes import have_one_thread, one_thread, usual_threads
 
 # The channels of a layer from which on a network is wide: one operation is work for several threads, and for bfloat16.
 _WIDE = 256
@@ -38,7 +37,8 @@ def threads_for(course: Course) -> int | None:
     theirs = bool(course.more) or not isinstance(course.operator, Downsampler)
     if theirs or course.target.device.type != "cpu" or is_wide(course.G):
         return None
-    return min(torch.get_num_threads(), course.at_once)
+    # Of two searches at once, one may begin while the other has torch compute with one thread.
+    return min(usual_threads(), course.at_once)
 
 
 def parts_of(rows: Tensor, most: int, threads: int | None) -> list[Tensor]:
@@ -56,9 +56,8 @@ def share(do: Callable[[_Part], _Result], parts: Sequence[_Part], threads: int |
     """What `do` makes of each part, in their order; so many at a time."""
     if threads is None:
         return [do(part) for part in parts]
-    # Also gives back what a new thread's number is for all that come later.
-    with with_threads(1):
+    with one_thread():
         if threads == 1 or len(parts) < 2:
             return [do(part) for part in parts]
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(threads, initializer=have_one_thread) as pool:
             return list(pool.map(do, parts))

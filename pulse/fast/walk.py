@@ -145,7 +145,7 @@ def walk(course: Course, prepared: Prepared, rngs: Sequence[torch.Generator]) ->
     """
     target, options, at_once = course.target, course.options, course.at_once
     threads = threads_for(course)
-    way, state = _begin(course, prepared)
+    ((way, state),) = share(partial(_begin, course), [prepared], threads)
     active = torch.ones(len(target), dtype=torch.bool, device=target.device)
     on_whole = torch.full_like(active, prepared.low is None and prepared.coarse is None)
     beyond = torch.zeros_like(active)

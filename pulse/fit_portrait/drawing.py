@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from stylegan import portraits
-from stylegan.common.processes import Helpers, with_threads
+from stylegan.common import processes
+from stylegan.common.processes import Helpers, usual_threads
 from stylegan.portraits.tint import Tint
 
 # Pixels that a thread draws at a time, at most, in at least one portrait. With half of it, calls cost as much as
@@ -20,7 +21,7 @@ from stylegan.portraits.tint import Tint
 _PIXELS = 2**16
 # Threads that share out the rays of one large portrait; more would have little to do.
 _THREADS = 4
-# torch's number of threads is one of the whole process: who changes it has to be alone.
+# Drawings take turns, because each uses all cores.
 _alone = Lock()
 # Processes that a server has draw beside it.
 _helpers: Helpers | None = None
@@ -29,7 +30,7 @@ _helpers: Helpers | None = None
 @contextmanager
 def one_thread() -> Iterator[None]:
     """While the block runs, torch computes with one thread, and nobody else draws."""
-    with _alone, with_threads(1):
+    with _alone, processes.one_thread():
         yield
 
 
@@ -47,10 +48,9 @@ def drawn(u: Tensor, resolution: int, tint: Tint | None = None) -> Tensor:
     starts = [sum(len(part) for part in parts[:i]) for i in range(count)]
     tints = [None if tint is None else tint[i : i + len(part)] for i, part in zip(starts, parts, strict=True)]
     sizes = [resolution] * count
-    # Read by who is alone: others make it 1 for a while.
     with _alone:
-        threads = torch.get_num_threads()
-        with with_threads(1):
+        threads = usual_threads()
+        with processes.one_thread():
             if count == 1:
                 return portraits.render(u, resolution, tint, min(threads, _THREADS))
             if _helpers is not None:
@@ -58,7 +58,7 @@ def drawn(u: Tensor, resolution: int, tint: Tint | None = None) -> Tensor:
                 return torch.cat([torch.from_numpy(one) for one in _helpers.map(_rendered, jobs)])
             if threads == 1:
                 return torch.cat([portraits.render(*one) for one in zip(parts, sizes, tints, strict=True)])
-            with ThreadPoolExecutor(min(threads, count), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            with ThreadPoolExecutor(min(threads, count), initializer=processes.have_one_thread) as pool:
                 return torch.cat(list(pool.map(portraits.render, parts, sizes, tints)))
 
 

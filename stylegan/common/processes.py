@@ -8,7 +8,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -32,13 +32,70 @@ def cores() -> int:
 @contextmanager
 def with_threads(count: int | None) -> Iterator[None]:
     """While the block runs, torch computes with `count` threads; None leaves their number as it is."""
-    before = torch.get_num_threads()
+    before = torch.get_num_threads() if _mine.blocks else usual_threads()
     try:
         if count is not None:
             torch.set_num_threads(count)
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class _Mine(threading.local):
+    """How many blocks of `one_thread` a thread is in."""
+
+    blocks = 0
+
+
+_mine = _Mine()
+_guard = threading.Lock()
+# How many threads are in a block of `one_thread`, and torch's number of threads when the first of them came.
+_inside, _before = 0, 1
+
+
+def usual_threads() -> int:
+    """torch's number of threads, as if nobody were in a block of `one_thread`."""
+    with _guard:
+        return _before if _inside else _number()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """While the block runs, torch computes with one thread here; several threads may be in such blocks at once.
+
+    After the last of them, torch's number of threads is what it was before the first, also for new threads.
+    """
+    global _inside, _before
+    with _guard:
+        if not _mine.blocks:
+            _before = _before if _inside else _number()
+            _inside += 1
+        _mine.blocks += 1
+        have_one_thread()
+    try:
+        yield
+    finally:
+        with _guard:
+            _mine.blocks -= 1
+            if not _mine.blocks:
+                _inside -= 1
+                torch.set_num_threads(_before)
+
+
+def have_one_thread() -> None:
+    """Has torch compute with one thread in this thread: the initializer of a pool within `one_thread`."""
+    # A thread that has never asked takes the number of the whole process at its first operation, whatever it has set.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+
+
+def _number() -> int:
+    """torch's number of threads: this thread's, or that of new threads.
+
+    A thread that first computed while another was in a block has kept one since.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return max(torch.get_num_threads(), pool.submit(torch.get_num_threads).result())
 
 
 def in_processes(function: Callable[[_Job], _Result], jobs: Iterable[_Job], processes: int) -> Iterator[_Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -13,11 +14,12 @@ from pulse.fast.shared import parts_of, share, threads_for
 from pulse.operators import Downsampler, Grey
 from pulse.options import SearchOptions
 from pulse.walk import Course
-from stylegan.common.processes import with_threads
+from stylegan.common.processes import one_thread, with_threads
 from stylegan.networks.stylegan2 import Generator
 from tests.pulse.fast_networks import small_generator, targets_of
 
 prepare = importlib.import_module("pulse.fast.prepare")
+walk = importlib.import_module("pulse.fast.walk")
 
 
 def course(G: Generator, operator: object = None, more: tuple = (), at_once: int = 8) -> Course:
@@ -103,3 +105,53 @@ def test_a_batch_shared_by_two_threads_finds_what_one_finds(tmp_path, monkeypatc
             assert torch.get_num_threads() == threads
     torch.testing.assert_close(found[0].images, found[1].images, atol=2e-2, rtol=0)
     torch.testing.assert_close(found[0].l2, found[1].l2, atol=1e-4, rtol=1e-2)
+
+
+def test_a_search_that_begins_while_another_has_one_thread_has_as_many_as_alone():
+    G = small_generator()
+    with with_threads(2), ThreadPoolExecutor(1) as pool:
+        with one_thread():
+            assert pool.submit(threads_for, course(G)).result() == 2
+        # The same thread, whose own number is from then.
+        assert pool.submit(threads_for, course(G)).result() == 2
+
+
+def test_two_searches_at_once_find_what_each_finds_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(prepare, "_remembered", {})
+    G = small_generator()
+    target = targets_of(G, 3, 16)
+    sizes: list[int] = []
+    under_way, other_began = threading.Event(), threading.Event()
+
+    def find(seed: int) -> torch.Tensor:
+        return pulse.search(G, target, method="fast", steps=3, seed=seed, finish="network").images
+
+    plain = walk._look
+
+    def look(way, rows, state):
+        sizes.append(len(rows))
+        under_way.set()
+        assert other_began.wait(60)
+        return plain(way, rows, state)
+
+    with with_threads(2):
+        alone = [find(1), find(2)]
+        monkeypatch.setattr(walk, "_look", look)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(find, 1)
+            assert under_way.wait(60)
+            counted = walk.threads_for
+
+            def count(course):
+                threads = counted(course)
+                other_began.set()
+                return threads
+
+            monkeypatch.setattr(walk, "threads_for", count)
+            second = pool.submit(find, 2)
+            together = [first.result(), second.result()]
+        assert torch.get_num_threads() == 2
+    assert torch.equal(together[0], alone[0])
+    assert torch.equal(together[1], alone[1])
+    assert set(sizes) <= {1, 2}

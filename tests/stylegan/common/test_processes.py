@@ -1,17 +1,20 @@
-"""Jobs in several processes, and Ctrl-C while these begin."""
+"""Jobs in several processes, Ctrl-C while these begin, and torch's number of threads."""
 
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
-from stylegan.common.processes import Helpers, as_done, in_processes
+from stylegan.common.processes import Helpers, as_done, in_processes, one_thread, usual_threads, with_threads
 
 ROOT = Path(__file__).parents[3]
 _PROGRAM = """
@@ -123,3 +126,33 @@ def test_helpers_do_their_share_and_may_be_lost() -> None:
             assert helpers.map(_whose, range(4)) == [(job, os.getpid()) for job in range(4)]
     finally:
         helpers.close()
+
+
+def test_blocks_of_one_thread_may_overlap_and_leave_the_number_as_it_was() -> None:
+    def number() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    entered, left = threading.Event(), threading.Event()
+
+    def hold() -> tuple[int, int]:
+        with one_thread():
+            entered.set()
+            assert left.wait(20)
+            inside = torch.get_num_threads()
+        return inside, torch.get_num_threads()
+
+    with with_threads(3), ThreadPoolExecutor(1) as pool:
+        with one_thread():
+            # It begins while this block runs, and ends after it.
+            other = pool.submit(hold)
+            assert entered.wait(20)
+            assert torch.get_num_threads() == 1
+            assert usual_threads() == 3
+            with one_thread(), with_threads(2):
+                assert torch.get_num_threads() == 2
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        left.set()
+        assert other.result() == (1, 3)
+        assert number() == usual_threads() == 3
