@@ -22,6 +22,7 @@ from stylegan.training.dataset import Dataset
 from stylegan.training.networks import weights_from
 from stylegan.training.options import Schedule
 from stylegan.training.run import train
+from tests.stylegan.training.two_processes import run_in_two
 
 _QUICK: dict[str, Any] = {"batch_size": 2, "step_kimg": 0.004, "fade_kimg": 0.004}
 
@@ -192,3 +193,30 @@ def test_the_command_trains_on_a_folder_and_its_run_upscales(
         assert main(["train-sr", "faces", "-o", str(tmp_path / "other"), "--features", features]) == 2
         err = capsys.readouterr().err
         assert (says in err, err.count("\n")) == (True, 1)
+
+
+_PART = """
+import sys; from pathlib import Path; import torch; torch.set_num_threads(1)
+from tests.pulse.feedforward.test_training import _QUICK, _faces
+from pulse.feedforward.options import UpscalerOptions
+from pulse.feedforward.training import SuperResolution
+from stylegan.training import distributed
+from stylegan.training.options import Schedule
+from stylegan.training.run import train
+with distributed.processes("cpu") as device:
+    folder, rank = Path(sys.argv[1]), distributed.rank()
+    learning = SuperResolution(_faces(8), UpscalerOptions(**{**_QUICK, "batch_size": 4, "adversarial": 0.1}), device)
+    train(learning, folder / "run", Schedule(kimg=0.008))
+    torch.save([learning.G.state_dict(), learning.G_ema.state_dict()], folder / f"weights{rank}.pt")
+"""
+
+
+def test_two_processes_train_one_upscaler(tmp_path: Path) -> None:
+    run_in_two(_PART, str(tmp_path))
+    (first, first_ema), (second, second_ema) = (torch.load(tmp_path / f"weights{i}.pt") for i in range(2))
+    assert all(torch.equal(first_ema[name], second_ema[name]) for name in first_ema)
+    # Statistics of a batch are each process's own until they are averaged.
+    weights = [name for name in first if "running" not in name]
+    assert len(weights) > 20
+    assert all(torch.equal(first[name], second[name]) for name in weights)
+    assert load_upscaler(tmp_path / "run" / "upscaler.safetensors") is not None

@@ -1,9 +1,7 @@
 """The adversarial loop at 16 px: it moves what it should, and an ended run goes on as if it had not been."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ from stylegan.training.gan import Gan
 from stylegan.training.networks import new_discriminator, new_generator, weights_from
 from stylegan.training.options import Schedule, TrainingOptions
 from stylegan.training.run import train
+from tests.stylegan.training.two_processes import run_in_two
 
 TINY = TrainingOptions(
     resolution=16,
@@ -206,17 +205,7 @@ def gradients(part: slice) -> list[torch.Tensor]:
 
 
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", _PART, str(tmp_path)]
-    both = [
-        subprocess.Popen(command, cwd=root, env=environment | {"RANK": str(i)}, stdout=subprocess.DEVNULL)
-        for i in range(2)
-    ]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    run_in_two(_PART, str(tmp_path))
     first, second = (torch.load(tmp_path / f"weights{i}.pt", weights_only=True) for i in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     whole = gradients(slice(0, 8))
