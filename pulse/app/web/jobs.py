@@ -125,9 +125,11 @@ class Pool:
         return job
 
     def before(self, job: Job) -> int:
-        """How many jobs come before a job that waits, those at work included; 0 once it works."""
+        """How many jobs must end before this one begins; 0 once it works, or a worker is free."""
         with self._changed:
-            return 0 if job not in self._waiting else 1 + list(self._waiting).index(job)
+            if job not in self._waiting:
+                return 0
+            return max(0, list(self._waiting).index(job) + len(self._working) - self.limits.jobs + 1)
 
     def stop(self, owner: str, *, left: bool = False) -> None:
         """Stops the owner's job; one that waits is forgotten. `left` is whether the owner has gone."""

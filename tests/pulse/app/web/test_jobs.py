@@ -44,6 +44,14 @@ def test_jobs_run_one_after_the_other_and_know_their_place(pool: Pool) -> None:
     assert pool.before(third) == 0
 
 
+def test_nothing_comes_before_the_job_of_a_free_worker(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    _wait(pool.submit("a", lambda job: 1))
+    # The worker has not looked yet.
+    monkeypatch.setattr(pool._changed, "notify", lambda: None)
+    jobs = [pool.submit(owner, lambda job: 2) for owner in "bc"]
+    assert [pool.before(job) for job in jobs] == [0, 1]
+
+
 def test_the_queue_is_bounded_and_a_visitor_has_one_job(pool: Pool) -> None:
     first = pool.submit("a", _until_told)
     assert first.wait(20)
