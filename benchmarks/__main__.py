@@ -61,6 +61,7 @@ BENCHMARKS = (
         "benchmarks.calibration",
         ("--truths", "network", "--size", "4", "--count", "3", "--samples", "3", "--steps", "20"),
     ),
+    Benchmark("benchmarks.skin", ("--count", "2")),
     Benchmark("benchmarks.faces", ("--count", "40")),
     Benchmark("benchmarks.tones", ("--count", "40", "--fit", "200", "--test", "200")),
     Benchmark("benchmarks.swd", ("--count", "128", "--cache", f"{OUT}/swd")),
