@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -102,12 +103,15 @@ def costs(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, method: s
     """What a face costs when `size` targets go through each call: seconds by phase, and passes of each."""
     chosen = pulse.SearchOptions(**{**asdict(options), "method": method})
     looks = 0
+    calls: list[float] = []
     with phases_of(G) as clock:
-        begun, clock_begun = time.process_time(), time.perf_counter()
+        begun = time.process_time()
         for i, part in enumerate(targets.split(size)):
+            call_begun = time.perf_counter()
             result = pulse.search(G, part, chosen, seed=(chosen.seed or 0) + i * size, finish="network")
+            calls.append(time.perf_counter() - call_begun)
             looks += int(result.history["loss"].isfinite().sum())
-        whole, by_clock = time.process_time() - begun, time.perf_counter() - clock_begun
+        whole, by_clock = time.process_time() - begun, sum(calls)
     clock.seconds["other"] = whole - sum(clock.seconds.values())
     count = len(targets)
     seconds = {phase: spent / count for phase, spent in clock.seconds.items()}
@@ -116,6 +120,7 @@ def costs(G: Any, targets: torch.Tensor, options: pulse.SearchOptions, method: s
         "size": size,
         "seconds": whole / count,
         "by the clock": by_clock / count,
+        "calls": calls,
         "whole pictures": looks / count,
         "phases": seconds,
     }
@@ -134,6 +139,26 @@ def print_costs(rows: Sequence[dict[str, Any]]) -> None:
         cells += [f"{row['whole pictures']:.1f}"]
         cells += [f"{row['phases'][phase]:.3f}" for phase in PHASES]
         print(f"{row['method']:10s}" + "".join(f"{cell:>12s}" for cell in cells), flush=True)
+
+
+def shares(alone: dict[str, Any], together: dict[str, Any]) -> list[float]:
+    """Each call of several targets as a part of as many calls of one, by the clock; without a last call of fewer."""
+    size = together["size"]
+    sets = len(alone["calls"]) // size
+    return [together["calls"][i] / sum(alone["calls"][i * size : (i + 1) * size]) for i in range(sets)]
+
+
+def print_shares(rows: Sequence[dict[str, Any]]) -> None:
+    """Prints for each size of a batch what its calls take of as many calls of one: few hard targets take most time."""
+    alone = {row["method"]: row for row in rows if row["size"] == 1}
+    for row in rows:
+        found = sorted(shares(alone[row["method"]], row)) if row["size"] > 1 and row["method"] in alone else []
+        if found:
+            words = f"{len(found)} calls of {row['size']}" if len(found) > 1 else f"A call of {row['size']}"
+            print(
+                f"{words}, {row['method']}: {statistics.median(found):.2f} of as many calls of one"
+                f" ({found[0]:.2f} to {found[-1]:.2f}), by the clock"
+            )
 
 
 def step_costs(kind: str, resolution: int, repeats: int) -> dict[str, Any]:
@@ -221,6 +246,7 @@ def main() -> None:
             told["phases"] += [costs(G, targets, options, method, size) for method in arguments.methods]
         print(f"{G.name}, {arguments.count} targets of {arguments.size} px, {arguments.steps} steps at most")
         print_costs(told["phases"])
+        print_shares(told["phases"])
     for kind in arguments.kind if arguments.resolutions else []:
         told["resolutions"] += [step_costs(kind, size, arguments.repeats) for size in arguments.resolutions]
     if told["resolutions"]:

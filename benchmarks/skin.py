@@ -1,10 +1,13 @@
 """How much lighter or darker than the truth a search leaves skin, place by place, and whose fault it is.
 
     python -m benchmarks.skin --count 150
+    python -m benchmarks.skin --count 120 --method drawn
 
 Held-out portraits of three groups of tones are made small and searched for. Then the same is done with the generator's
 own pictures of the same people. Those it can draw exactly, so what the search gets wrong of them is the search's own;
 what it gets wrong of the portraits alone is what the generator does not draw as the renderer does.
+
+Of drawn answers only the portraits are asked: the renderer draws both.
 
 The people are not those of `benchmarks.super_resolution`, which takes the first held-out ones.
 """
@@ -31,6 +34,8 @@ from stylegan.portraits.held_out import held_out
 
 PLACES = ("darker cheek", "lighter cheek", "forehead", "bridge of the nose")
 TONES = GROUPINGS["tone"]
+# In place of a method of the search.
+_DRAWN = "drawn"
 # Held-out people before this one are for other benchmarks.
 _FIRST = 2000
 _SIDE = 16
@@ -56,9 +61,12 @@ def lightness(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
 
 
 def answers(G: Any, truths: Tensor, method: str) -> Tensor:
-    """What a search finds for truths (N, 3, R, R) in [0, 1] made small: images of the same shape."""
+    """What a search finds for truths (N, 3, R, R) in [0, 1] made small, or drawn answers: images of the same shape."""
     small = to_bytes(pulse.downsample(truths, size=_SIDE)).float() / 255
-    found = (pulse.search(G, some, method=method, finish="network", seed=0) for some in small.split(_PART))
+    options: dict[str, Any] = {"method": method, "finish": "network"}
+    if method == _DRAWN:
+        options = {"finish": "drawn", "kind": "people", "resolution": truths.shape[-1]}
+    found = (pulse.search(G, some, seed=0, **options) for some in small.split(_PART))
     return torch.cat([result.images for result in found])
 
 
@@ -90,7 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=150, help="people of each group of tones (150)")
     parser.add_argument("--generator", default="default", help="one that was taught to draw portraits (default)")
-    parser.add_argument("--method", default="fast", help="of the search (fast)")
+    parser.add_argument("--method", default="fast", help="of the search, or drawn for drawn answers (fast)")
     arguments = parser.parse_args()
     if arguments.count < 1:
         parser.error("give at least one person a group.")
@@ -104,11 +112,15 @@ def main() -> int:
     own = drawn_by(G, u)
     print(describe())
     print(f"L* of the skin, answer minus truth, of {arguments.count} people a group; method {arguments.method}")
-    for name, truths in (("portraits", rendered), ("the generator's own pictures of the same people", own)):
+    asked = {"portraits": rendered, "the generator's own pictures of the same people": own}
+    if arguments.method == _DRAWN:
+        asked.popitem()
+    for name, truths in asked.items():
         shifts = lightness(answers(G, truths, arguments.method), landmarks) - lightness(truths, landmarks)
         print(f"\nThe truths are {name}:\n\n{table(shifts, groups)}", flush=True)
-    print("\nThe generator's own pictures, minus portraits, without a search:\n")
-    print(table(lightness(own, landmarks) - lightness(rendered, landmarks), groups))
+    if arguments.method != _DRAWN:
+        print("\nThe generator's own pictures, minus portraits, without a search:\n")
+        print(table(lightness(own, landmarks) - lightness(rendered, landmarks), groups))
     return 0
 
 

@@ -17,7 +17,7 @@ if importlib.util.find_spec("dlib") is None:
     pytest.skip("benchmarks.search needs dlib", allow_module_level=True)
 
 from benchmarks.search import Walked, _median, _sampled, compare, kept, peak_of, pulses_loss, walk
-from benchmarks.search_costs import PHASES, Clock, costs
+from benchmarks.search_costs import PHASES, Clock, costs, print_shares, shares
 from stylegan.networks.stylegan2 import Generator
 
 
@@ -109,3 +109,11 @@ def test_the_peak_of_a_search_is_not_that_of_the_benchmark():
     held = torch.ones(10**9 // 4)
     loaded, peak = peak_of(G, "pulse", 8)
     assert 0 < loaded <= peak < held.nbytes
+
+
+def test_calls_of_several_are_told_as_parts_of_as_many_calls_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = {"method": "fast", "size": 1, "calls": [1.0, 1.0, 2.0, 2.0, 9.0]}
+    pairs = {"method": "fast", "size": 2, "calls": [1.0, 1.0, 8.0]}
+    assert shares(alone, pairs) == [0.5, 0.25]
+    print_shares([alone, pairs])
+    assert capsys.readouterr().out == "2 calls of 2, fast: 0.38 of as many calls of one (0.25 to 0.50), by the clock\n"

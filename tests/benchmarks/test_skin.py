@@ -46,3 +46,11 @@ def test_a_search_finds_what_the_generator_drew_of_people() -> None:
     found = answers(G, own, "fast")
     assert found.shape == own.shape
     assert (found - own).square().mean() < 0.5 * (rendered - own).square().mean()
+
+
+def test_drawn_answers_are_asked_for_people_of_the_same_size() -> None:
+    u, _ = people(1, first=50)
+    rendered = portraits.render(u[2:], 32)
+    found = answers(stylegan.load("default"), rendered, "drawn")
+    assert found.shape == rendered.shape
+    assert (found - rendered).square().mean() < 0.01
