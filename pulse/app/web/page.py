@@ -38,7 +38,7 @@ _SEEDS = 10_000
 
 @dataclass(frozen=True)
 class _Begun:
-    """A job that a visitor waits for: what the stage shows meanwhile, and what stage and gallery show in the end."""
+    """The last job of a visitor: what the stage shows meanwhile, and what stage and gallery show in the end."""
 
     job: Job
     meanwhile: Callable[[], Any]
@@ -149,8 +149,7 @@ class Page:
         job.wait(_TOLD)
         if not job.over:
             return begun.meanwhile(), *(gr.skip(),) * 4
-        if self._begun.get(owner) is begun:
-            del self._begun[owner]
+        # Whoever asks again has not got it: a connection may break.
         return *begun.ended(), *_buttons(working=False)
 
     def stop(self, request: gr.Request) -> None:
@@ -229,11 +228,9 @@ class Page:
 
         def meanwhile() -> Any:
             told = job.told
-            return (
-                gr.skip()
-                if told is None
-                else {**shown, "state": "working", "part": told.part, "status": f"{told.words}."}
-            )
+            if told is None:
+                return gr.skip()
+            return {**shown, "state": "working", "part": told.part, "status": f"{told.words}."}
 
         def ended() -> tuple[Any, Any]:
             if job.error is not None or job.result is None:
@@ -245,7 +242,7 @@ class Page:
         return meanwhile(), gr.skip(), *_buttons(working=True)
 
     def _await(self, owner: str, begun: _Begun) -> None:
-        """Remembers what a visitor waits for, and forgets what has ended long ago and nobody came for."""
+        """Remembers what a visitor waits for, and forgets what others did and ended long ago."""
         self._begun[owner] = begun
         for other, old in list(self._begun.items()):
             if other != owner and old.job.over and (old.job.out_of_time or old.job.started is None):

@@ -133,6 +133,10 @@ def test_a_visitor_asks_how_far_the_job_is_until_it_has_ended(server: Any) -> No
     assert told[0]["state"] == "done"
     assert [face["number"] for face in told[1]["faces"]] == [told[0]["number"]]
     assert (told[2]["interactive"], told[3]["interactive"]) == (True, False)
+    # An answer that was lost on its way is given again.
+    again = event(server, look, [], session=session)
+    assert again is not None
+    assert (again[0]["number"], again[0]["answer"]) == (told[0]["number"], told[0]["answer"])
 
 
 def test_opening_the_page_leaves_what_its_visitor_has_begun(server: Any) -> None:
