@@ -1,5 +1,5 @@
 // One question at a time; of those that come meanwhile only the last is asked. Gradio's own way, always_last, forgets
-// what belongs to the question. After half a minute without an answer the next is asked anyway.
+// what belongs to the question. A question that has no answer after half a minute keeps no new one waiting.
 let asked = 0, since = 0, next = null;
 
 function ask(event, about) {
