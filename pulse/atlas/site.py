@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
+from secrets import token_hex
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from pulse.atlas.likeness import arrange, descriptions
 from pulse.atlas.tiles import TILE, levels, write_tiles
 from pulse.emoji.moods import MOODS
 from pulse.pictures.write import check_folder
+from stylegan.common import ending
 from stylegan.common.console import printable
 from stylegan.common.distribution import software
 from stylegan.common.ownership import check_replaceable
@@ -86,31 +87,34 @@ def write_atlas(
         OSError: when a file cannot be written; the folder is as it was.
     """
     check_site(folder, overwrite=overwrite)
-    count = len(shown.pictures)
-    if count == 0:
+    if len(shown.pictures) == 0:
         raise ValueError("An atlas needs pictures, and there are none; give another source.")
-    columns = max(1, round(math.sqrt(count)))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=".", suffix=".part", dir=folder.parent))
-    # Inside, because only its owner may read what mkdtemp makes.
-    part = aside / "site"
-    try:
-        part.mkdir()
-        seen = torch.cat([descriptions(torch.from_numpy(np.array(some))) for some in _split(shown.pictures, 1024)])
-        alike = arrange(seen, columns, torch.Generator().manual_seed(seed)).numpy()
-        for name, order in (("order", np.arange(count)), ("likeness", alike)):
-            write_tiles(part / "tiles" / name, shown.pictures, order, columns, on_step)
-        _write_pictures(part / "pictures", shown.pictures, on_step)
-        for path in _PAGE.iterdir():
-            shutil.copyfile(path, part / path.name)
-        page = (part / "index.html").read_text(encoding="utf-8")
-        page = page.replace("<title>Atlas</title>", f"<title>{html.escape(shown.title)}</title>")
-        (part / "index.html").write_text(page, encoding="utf-8")
-        (part / "data.js").write_text(f"const ATLAS = {_data(shown, alike, columns)};\n", encoding="utf-8")
-        (part / MARK).write_text(json.dumps({"software": software(), "request": "", "count": count}))
-        _move(part, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    part = folder.parent / f".{token_hex(8)}.part"
+    with ending.unfinished(part):
+        try:
+            part.mkdir()
+            _write(part, shown, seed, on_step)
+            _move(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(part: Path, shown: Pictures, seed: int, on_step: Callable[[int], object]) -> None:
+    count = len(shown.pictures)
+    columns = max(1, round(math.sqrt(count)))
+    seen = torch.cat([descriptions(torch.from_numpy(np.array(some))) for some in _split(shown.pictures, 1024)])
+    alike = arrange(seen, columns, torch.Generator().manual_seed(seed)).numpy()
+    for name, order in (("order", np.arange(count)), ("likeness", alike)):
+        write_tiles(part / "tiles" / name, shown.pictures, order, columns, on_step)
+    _write_pictures(part / "pictures", shown.pictures, on_step)
+    for path in _PAGE.iterdir():
+        shutil.copyfile(path, part / path.name)
+    page = (part / "index.html").read_text(encoding="utf-8")
+    page = page.replace("<title>Atlas</title>", f"<title>{html.escape(shown.title)}</title>")
+    (part / "index.html").write_text(page, encoding="utf-8")
+    (part / "data.js").write_text(f"const ATLAS = {_data(shown, alike, columns)};\n", encoding="utf-8")
+    (part / MARK).write_text(json.dumps({"software": software(), "request": "", "count": count}))
 
 
 def tiles_of(count: int) -> int:

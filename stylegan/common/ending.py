@@ -6,11 +6,12 @@ next step where a search has something to write.
 """
 
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,8 @@ class _State:
 
 
 _state = _State()
+# What is being written, and which process writes it: a fork inherits the set, but not the files.
+_unfinished: set[tuple[int, Path]] = set()
 
 
 @contextmanager
@@ -57,6 +60,8 @@ def handled(whole_process: bool = True) -> Iterator[None]:
     finally:
         if whole_process:
             _state.finished = True
+            if _state.number is not None:
+                _remove_unfinished()
         else:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -94,6 +99,23 @@ def steps() -> Iterator[Callable[[], None]]:
         _state.waits = False
 
 
+@contextmanager
+def unfinished(path: Path) -> Iterator[None]:
+    """While the block runs, a signal that ends the process at the very place where it finds it removes this first.
+
+    Args:
+        path: a temporary file or folder; it need not exist yet. The block removes it itself when it ends.
+    """
+    entry = (os.getpid(), path)
+    _unfinished.add(entry)
+    try:
+        yield
+    finally:
+        # A signal may have come before it was removed.
+        if not path.exists():
+            _unfinished.discard(entry)
+
+
 def exit_code() -> int | None:
     """128 + the number of the signal that ends this command; None if there was none."""
     return None if _state.number is None else 128 + _state.number
@@ -123,6 +145,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 def _end_here(number: int) -> NoReturn:
     end_children()
+    _remove_unfinished()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -130,6 +153,15 @@ def _end_here(number: int) -> NoReturn:
             # RuntimeError: the signal came while the stream was being written.
             continue
     os._exit(128 + number)
+
+
+def _remove_unfinished() -> None:
+    for process, path in list(_unfinished):
+        if process != os.getpid():
+            continue
+        # It may be gone by now, or not yet there.
+        with suppress(OSError):
+            path.unlink() if not path.is_dir() else shutil.rmtree(path)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkstemp
+from secrets import token_hex
 from typing import TYPE_CHECKING
+
+from stylegan.common import ending
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,22 +77,18 @@ def whole_file(path: str | os.PathLike[str], durable: bool = False) -> Iterator[
         OSError: in one sentence, when the file cannot be written for another reason.
     """
     path = Path(path)
-    part: Path | None = None
-    try:
-        # A short name of its own: the file's own name may already have the 255 bytes that are allowed.
-        handle, name = mkstemp(prefix=".", suffix=".part", dir=path.parent)
-        part = Path(name)
-        # mkstemp makes files that only their owner may read; a new file should obey the umask as any other.
-        os.fchmod(handle, 0o666 & ~_umask())
-        os.close(handle)
-        yield part
-        if durable:
-            _sync(part)
-        os.replace(part, path)
-    except OSError as error:
-        raise _told(error, path, part) from error
-    finally:
-        if part is not None:
+    # A short name of its own: the file's own name may already have the 255 bytes that are allowed.
+    part = path.parent / f".{token_hex(8)}.part"
+    with ending.unfinished(part):
+        try:
+            part.touch(exist_ok=False)
+            yield part
+            if durable:
+                _sync(part)
+            os.replace(part, path)
+        except OSError as error:
+            raise _told(error, path, part) from error
+        finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 
@@ -115,13 +113,14 @@ def write_tensors(path: str | os.PathLike[str], tensors: dict[str, "Tensor"], me
     write_bytes(path, data)
 
 
-def _told(error: OSError, path: Path, part: Path | None) -> OSError:
+def _told(error: OSError, path: Path, part: Path) -> OSError:
     """The same error, naming the file that cannot be written; an error that names another file is kept."""
     if is_full(error):
         return DiskFullError(error.errno, f"{path} cannot be written because the disk is full; free some space")
-    names = {str(path), str(path.parent), None if part is None else str(part)}
-    if error.errno is None or (error.filename is not None and str(error.filename) not in names):
-        return error if part is None or str(error.filename) != str(part) else OSError(error.errno, error.strerror, path)
+    if error.errno is None or (
+        error.filename is not None and str(error.filename) not in {str(path), str(path.parent), str(part)}
+    ):
+        return error
     # The constructor chooses the subclass by the number: PermissionError, FileNotFoundError and so on.
     return OSError(error.errno, error.strerror or "cannot be written", str(path))
 
@@ -129,10 +128,3 @@ def _told(error: OSError, path: Path, part: Path | None) -> OSError:
 def _sync(part: Path) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    # Python can only read the umask by setting it. It is 0 for the moment between these two lines.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -121,6 +121,49 @@ def command():
     assert list(tmp_path.iterdir()) == []
 
 
+def test_temporary_files_are_removed_in_the_middle_of_an_import(tmp_path: Path) -> None:
+    # Pillow, for one, imports parts of itself when it writes the first frame of a film.
+    (tmp_path / "slow.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(20)")
+    (tmp_path / "out").mkdir()
+    script = """
+from pathlib import Path
+from stylegan.common.files import whole_file
+sys.path.insert(0, ".")
+def command():
+    with whole_file("out/half") as part, ending.unfinished(Path("out/folder")):
+        os.makedirs("out/folder/in")
+        import slow
+"""
+    assert _run(script, tmp_path, signal.SIGTERM) == 143
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_temporary_files_are_removed_by_the_second_one(tmp_path: Path) -> None:
+    script = """
+from stylegan.common.files import whole_file
+def command():
+    with ending.steps() as check, whole_file("half") as part:
+        check(); ready(); time.sleep(20)
+"""
+    assert _run(script, tmp_path, signal.SIGINT, signal.SIGINT) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_child_leaves_what_its_parent_writes(tmp_path: Path) -> None:
+    script = """
+from stylegan.common.files import whole_file
+def command():
+    with whole_file("whole") as part:
+        if os.fork() == 0:
+            ending._end_here(signal.SIGTERM)
+        os.wait()
+        part.write_text("kept"); ready(); time.sleep(0.3)
+    return 0
+"""
+    assert _run(f"import signal\n{script}", tmp_path) == 0
+    assert (tmp_path / "whole").read_text() == "kept"
+
+
 def test_what_was_ignored_stays_ignored(tmp_path: Path) -> None:
     script = """
 import signal
