@@ -7,6 +7,8 @@ Held-out portraits of three groups of tones are made small and searched for. The
 own pictures of the same people. Those it can draw exactly, so what the search gets wrong of them is the search's own;
 what it gets wrong of the portraits alone is what the generator does not draw as the renderer does.
 
+Only bare skin counts: places that hair, a hat, glasses or a beard cover in the truth are left out.
+
 Of drawn answers only the portraits are asked: the renderer draws both.
 
 The people are not those of `benchmarks.super_resolution`, which takes the first held-out ones.
@@ -24,15 +26,15 @@ from torch import Tensor
 import pulse
 import stylegan
 from benchmarks.environment import describe
+from benchmarks.skin_places import all_colours_at, bare
 from benchmarks.super_resolution.groups import GROUPINGS, groups_of
 from benchmarks.super_resolution.statistics import interval
-from benchmarks.tones import all_colours
 from stylegan import portraits
 from stylegan.common.console import guarded
 from stylegan.common.pixels import to_bytes
 from stylegan.portraits.held_out import held_out
+from stylegan.portraits.skin_places import PLACES
 
-PLACES = ("darker cheek", "lighter cheek", "forehead", "bridge of the nose")
 TONES = GROUPINGS["tone"]
 # In place of a method of the search.
 _DRAWN = "drawn"
@@ -55,9 +57,15 @@ def people(count: int, first: int = _FIRST) -> tuple[Tensor, np.ndarray]:
     return torch.cat(found), np.repeat(np.arange(len(TONES)), count)
 
 
-def lightness(images: Tensor, landmarks: np.ndarray) -> np.ndarray:
-    """L* (N, 4) of skin at `PLACES`, of images (N, 3, R, R) in [0, 1] with landmarks (N, 68, 2)."""
-    return all_colours(images, landmarks)[:, :12].reshape(-1, len(PLACES), 3)[:, :, 0]
+def lightness(images: Tensor, landmarks: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """L* (N, 4) of skin at `PLACES`, of images (N, 3, R, R) in [0, 1] with landmarks (N, 68, 2).
+
+    Args:
+        images: of which only the places are looked at.
+        landmarks: of the truths.
+        shown: (N, 4), see `skin_places.bare`; the others are NaN.
+    """
+    return np.where(shown, all_colours_at(images, landmarks)[:, :, 0], np.nan)
 
 
 def answers(G: Any, truths: Tensor, method: str) -> Tensor:
@@ -70,12 +78,21 @@ def answers(G: Any, truths: Tensor, method: str) -> Tensor:
     return torch.cat([result.images for result in found])
 
 
+def over_places(shifts: np.ndarray) -> np.ndarray:
+    """The mean (N,) of what (N, 4) is known of each person; NaN of those of whom nothing is."""
+    known = ~np.isnan(shifts)
+    return np.where(known, shifts, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
+
+
 def table(shifts: np.ndarray, groups: np.ndarray) -> str:
-    """Shifts (N, 4) of L* as a table: a row for each group and a column for each place, means with 95 % intervals."""
+    """Shifts (N, 4) of L* as a table: a row for each group and a column for each place, means with 95 % intervals.
+
+    "all places" is the mean over the people of the means over those places that their truths show.
+    """
     lines = ["| | all places | " + " | ".join(PLACES) + " |", "|---" * (2 + len(PLACES)) + "|"]
     for group, name in enumerate(TONES):
         mine = shifts[groups == group]
-        columns = [mine.mean(1), *mine.T]
+        columns = [over_places(mine), *mine.T]
         lines.append(f"| {name} | " + " | ".join(_told(column) for column in columns) + " |")
     return "\n".join(lines)
 
@@ -109,6 +126,7 @@ def main() -> int:
     side = int(G.img_resolution)
     landmarks = np.stack([fact.landmarks.numpy() for fact in portraits.truth(u, side)])
     rendered = torch.cat([to_bytes(portraits.render(some, side)) for some in u.split(32)]).float() / 255
+    shown = bare(u, landmarks, side)
     own = drawn_by(G, u)
     print(describe())
     print(f"L* of the skin, answer minus truth, of {arguments.count} people a group; method {arguments.method}")
@@ -116,11 +134,12 @@ def main() -> int:
     if arguments.method == _DRAWN:
         asked.popitem()
     for name, truths in asked.items():
-        shifts = lightness(answers(G, truths, arguments.method), landmarks) - lightness(truths, landmarks)
+        found = answers(G, truths, arguments.method)
+        shifts = lightness(found, landmarks, shown) - lightness(truths, landmarks, shown)
         print(f"\nThe truths are {name}:\n\n{table(shifts, groups)}", flush=True)
     if arguments.method != _DRAWN:
         print("\nThe generator's own pictures, minus portraits, without a search:\n")
-        print(table(lightness(own, landmarks) - lightness(rendered, landmarks), groups))
+        print(table(lightness(own, landmarks, shown) - lightness(rendered, landmarks, shown), groups))
     return 0
 
 

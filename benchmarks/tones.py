@@ -18,25 +18,11 @@ from scipy.optimize import nnls
 
 import stylegan
 from benchmarks.environment import describe
-from benchmarks.faces import LEFT_EYE, PREDICTOR, RIGHT_EYE, eye_distance, find_faces, true_face
+from benchmarks.faces import LEFT_EYE, PREDICTOR, RIGHT_EYE, find_faces, true_face
+from benchmarks.skin_places import colours_at, to_lab
 from stylegan import portraits
 
 TONES = 10
-
-# Linear sRGB to CIE XYZ, relative to the white point D65 (IEC 61966-2-1).
-_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-_TO_XYZ /= _TO_XYZ.sum(axis=1, keepdims=True)
-
-_LEFT_CORNER, _RIGHT_CORNER, _BRIDGE, _BETWEEN_BROWS, _MOUTH = 48, 54, 29, (21, 22), slice(48, 68)
-
-
-def to_lab(srgb: np.ndarray) -> np.ndarray:
-    """Pixels (..., 3) of sRGB in [0, 1] as CIE 1976 L*a*b* (..., 3), L* from 0 to 100."""
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T
-    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = np.moveaxis(root, -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
 def _sees_landmarks() -> bool:
@@ -60,25 +46,12 @@ def colours(picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """18 numbers that depend on the skin's tone, from a picture (R, R, 3) of sRGB in [0, 1] with landmarks (68, 2).
 
     L*a*b* of the darker cheek, the lighter cheek, the forehead, the bridge of the nose, the whites of the eyes and the
-    upper corners of the picture. Each is a median over a patch, so that a strand of hair or the frame of glasses counts
-    little.
+    upper corners of the picture. The first four are those of `skin_places`.
     """
     lab = to_lab(picture)
     height, width = lab.shape[:2]
-    y, x = np.mgrid[:height, :width]
-    left, right = landmarks[LEFT_EYE].mean(0), landmarks[RIGHT_EYE].mean(0)
-    eyes, mouth = (left + right) / 2, landmarks[_MOUTH].mean(0)
-    radius = max(0.12 * float(eye_distance(landmarks)), 1.0)
-
-    def patch(centre: np.ndarray, radius: float = radius) -> np.ndarray:
-        # A face at the edge of the picture may have a cheek outside of it.
-        column, row = centre.clip(0, (width - 1, height - 1))
-        return np.median(lab[np.hypot(x - column, y - row) <= radius], axis=0)
-
-    cheeks = [patch((left + landmarks[_LEFT_CORNER]) / 2), patch((right + landmarks[_RIGHT_CORNER]) / 2)]
+    *cheeks, forehead, bridge = colours_at(lab, landmarks)
     cheeks.sort(key=lambda colour: colour[0])
-    forehead = patch(landmarks[list(_BETWEEN_BROWS)].mean(0) - 0.3 * (mouth - eyes))
-    bridge = patch(landmarks[_BRIDGE], max(0.08 * float(eye_distance(landmarks)), 1.0))
     corner = height // 3, width // 12
     corners = np.concatenate([lab[: corner[0], : corner[1]], lab[: corner[0], -corner[1] :]], axis=1)
     around = np.median(corners.reshape(-1, 3), axis=0)

@@ -114,7 +114,7 @@ def _measure(asked: Asked, place: Path, rows: dict[int, Row], more: dict[str, Me
         if known is None:
             found: list[Row] = [{"groups": groups} for groups in read(images).tolist()]
         else:
-            some = Known(known.images[part], known.landmarks[part], known.boxes[part])
+            some = known.rows(part)
             operator = asked.task.operator(asked.questions.shape[-1])
             found = measures.measure(images, asked.questions[part], some, operator, asked.task.eps, more)
         for i, numbers in zip(part, found, strict=True):

@@ -13,13 +13,14 @@ from torch.nn.functional import interpolate
 
 from benchmarks.drawn.measures import OCTAVES, powers
 from benchmarks.faces import FEATURES, PREDICTOR, find_faces, landmark_offsets, landmarks_in, true_face
+from benchmarks.skin_places import all_colours_at
 from benchmarks.super_resolution.reader import read
 from benchmarks.super_resolution.weighted import Metric
-from benchmarks.tones import all_colours
 from pulse.operators import Operator
+from stylegan.portraits.skin_places import PLACES
 
 # Grows when a number that is measured changes its meaning, so that none of before is taken from a folder.
-VERSION = 2
+VERSION = 3
 # dlib's box of a face, beside the box of its 51 inner landmarks, in sides of the latter: left, top, right, bottom; the
 # means over 24 held-out portraits.
 _BOX = np.array([-0.23, -0.17, 0.20, 0.18])
@@ -36,11 +37,18 @@ class Known:
         images: (N, 3, R, R) in [0, 1].
         landmarks: (N, 68, 2), NaN where they are not known.
         boxes: (N, 4) of the faces as dlib gives them, NaN where not known.
+        bare: (N, 4), whether they show skin at the places of `stylegan.portraits.skin_places`; taken for granted where
+            nobody knows.
     """
 
     images: Tensor
     landmarks: np.ndarray
     boxes: np.ndarray
+    bare: np.ndarray
+
+    def rows(self, which: slice | list[int]) -> Known:
+        """What is known of some of the pictures."""
+        return Known(self.images[which], self.landmarks[which], self.boxes[which], self.bare[which])
 
 
 def sees_faces() -> bool:
@@ -53,9 +61,10 @@ def sees_landmarks() -> bool:
     return sees_faces() and PREDICTOR.exists()
 
 
-def of_truths(images: Tensor, landmarks: np.ndarray | None) -> Known:
+def of_truths(images: Tensor, landmarks: np.ndarray | None, bare: np.ndarray | None = None) -> Known:
     """What is known of true pictures (N, 3, R, R) in [0, 1]; landmarks that nobody knows are those that dlib finds."""
     count = len(images)
+    bare = np.ones((count, len(PLACES)), bool) if bare is None else bare
     known = np.full((count, 68, 2), np.nan) if landmarks is None else landmarks
     boxes = np.full((count, 4), np.nan)
     if landmarks is not None:
@@ -63,7 +72,7 @@ def of_truths(images: Tensor, landmarks: np.ndarray | None) -> Known:
         low, high = inner.min(1), inner.max(1)
         boxes = np.concatenate([low, high], 1) + _BOX * np.tile(high - low, 2)
     if not sees_faces():
-        return Known(images, known, boxes)
+        return Known(images, known, boxes, bare)
     predictor = PREDICTOR if sees_landmarks() and landmarks is None else None
     for i, faces in enumerate(find_faces(images, predictor)):
         if not faces:
@@ -74,7 +83,7 @@ def of_truths(images: Tensor, landmarks: np.ndarray | None) -> Known:
         boxes[i] = face.box
         if landmarks is None and face.landmarks is not None:
             known[i] = face.landmarks
-    return Known(images, known, boxes)
+    return Known(images, known, boxes, bare)
 
 
 def measure(
@@ -145,9 +154,9 @@ def _faces(answers: Tensor, known: Known) -> dict[str, np.ndarray]:
 def _skin(answers: Tensor, known: Known, small: tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
     """L* and hue of the skin, answer minus truth, at the cheeks, the forehead and the nose's bridge.
 
-    The places are those of the true landmarks in both pictures (`benchmarks.tones.colours`). "L small" is L* of what
-    both show when they are made small, and enlarged again: what the answer makes of the tone that it was shown, without
-    the light and shade that it had to guess.
+    The places are those of the true landmarks in both pictures (`benchmarks.skin_places`); those that the truth shows
+    covered are left out. "L small" is L* of what both show when they are made small, and enlarged again: what the
+    answer makes of the tone that it was shown, without the light and shade that it had to guess.
 
     Args:
         answers: (N, 3, R, R) in [0, 1].
@@ -155,12 +164,13 @@ def _skin(answers: Tensor, known: Known, small: tuple[Tensor, Tensor]) -> dict[s
         small: (N, 3, s, s) of the answers, and of the truths.
     """
     columns = {name: np.full(len(answers), np.nan) for name in ("L", "L small", "hue")}
-    can = ~np.isnan(known.landmarks).any((1, 2))
+    can = ~np.isnan(known.landmarks).any((1, 2)) & known.bare.any(1)
     if can.any():
         rows = torch.from_numpy(can)
+        shares = known.bare[can] / known.bare[can].sum(1, keepdims=True)
         enlarged = (interpolate(one, size=answers.shape[-2:], mode="bicubic").clamp(0, 1) for one in small)
         found, true, found_small, true_small = (
-            all_colours(images[rows], known.landmarks[can])[:, :12].reshape(-1, 4, 3).mean(1)
+            (all_colours_at(images[rows], known.landmarks[can]) * shares[:, :, None]).sum(1)
             for images in (answers, known.images, *enlarged)
         )
         hues = [np.degrees(np.arctan2(lab[:, 2], lab[:, 1])) for lab in (found, true)]

@@ -21,7 +21,7 @@ from benchmarks.super_resolution.answers import Asked, answer, read_answers, rea
 from benchmarks.super_resolution.degradations import DEGRADATIONS, Covered
 from benchmarks.super_resolution.document import Gallery
 from benchmarks.super_resolution.groups import GROUPINGS, groups_of
-from benchmarks.super_resolution.measures import Known, sees_faces, sees_landmarks
+from benchmarks.super_resolution.measures import sees_faces, sees_landmarks
 from benchmarks.super_resolution.methods import METHODS, Method, Task, own
 from benchmarks.super_resolution.reader import read
 from benchmarks.super_resolution.subjects import Subjects
@@ -115,7 +115,7 @@ def run(options: Options, output: Path, command: str) -> int:
     for place, name in enumerate(options.degradations):
         count = min(len(subject.known.images), options.count if place == 0 else options.others)
         folder = output / "answers" / name
-        known = _first(subject.known, count)
+        known = subject.known.rows(slice(count))
         questions = DEGRADATIONS[name].questions(known.images, options.size, options.seed)
         asked = Asked(questions, known, task(name, count))
         for method in [*beside, *methods]:
@@ -177,10 +177,6 @@ def chosen(options: Options) -> tuple[list[Method], list[str]]:
         f"The row of {METHODS[key].answers[0]} is left out because {reason}." for key, reason in left_out.items()
     ]
     return [METHODS[key] for key in keys] + [own(name) for name in options.own], missing
-
-
-def _first(known: Known, count: int) -> Known:
-    return Known(known.images[:count], known.landmarks[:count], known.boxes[:count])
 
 
 def _teller(degradation: str) -> Any:

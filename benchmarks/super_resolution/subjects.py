@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.skin_places import bare
 from benchmarks.super_resolution import measures
 from benchmarks.super_resolution.groups import groups_of
 from benchmarks.super_resolution.measures import Known
@@ -49,11 +50,11 @@ def people(count: int, resolution: int, folder: Path) -> Subjects:
     u = held_out(count)
     about = f"{count} portraits that no training may touch (`stylegan.portraits.held_out`), drawn at {resolution} px."
     landmarks = np.stack([fact.landmarks.numpy() for fact in portraits.truth(u, resolution)])
-    key = hashlib.sha256(u.numpy().tobytes() + bytes(f"{resolution}", "ascii")).hexdigest()
+    key = hashlib.sha256(u.numpy().tobytes() + bytes(f"{resolution} {measures.VERSION}", "ascii")).hexdigest()
     path = folder / f"truths-{key[:12]}.npz"
     if not path.exists():
         images = torch.cat([to_bytes(portraits.render(some, resolution)) for some in u.split(_PART)])
-        _keep(path, images, landmarks)
+        _keep(path, images, landmarks, bare(u, landmarks, resolution))
     return Subjects(_kept(path), groups_of(u).numpy(), about, u)
 
 
@@ -86,9 +87,10 @@ def of_folder(source: Path, count: int, resolution: int, folder: Path) -> Subjec
     if not images:
         raise ValueError(f"The folder {source} has no picture of at least {resolution} px; name another.")
     together = torch.stack(images)
-    path = folder / f"truths-{hashlib.sha256(together.numpy().tobytes()).hexdigest()[:12]}.npz"
+    key = hashlib.sha256(together.numpy().tobytes() + bytes(f"{measures.VERSION}", "ascii")).hexdigest()
+    path = folder / f"truths-{key[:12]}.npz"
     if not path.exists():
-        _keep(path, together, None)
+        _keep(path, together, None, None)
     about = f"{len(images)} pictures of {source.name}, cropped to squares of {resolution} px."
     return Subjects(_kept(path), None, about)
 
@@ -105,12 +107,13 @@ def for_reader(count: int, folder: Path) -> tuple[Tensor, np.ndarray]:
         return torch.from_numpy(data["images"]).float() / 255, groups_of(u).numpy()
 
 
-def _keep(path: Path, images: Tensor, landmarks: np.ndarray | None) -> None:
-    known = measures.of_truths(images.float() / 255, landmarks)
+def _keep(path: Path, images: Tensor, landmarks: np.ndarray | None, shown: np.ndarray | None) -> None:
+    known = measures.of_truths(images.float() / 255, landmarks, shown)
     with whole_file(path) as part, part.open("wb") as file:
-        np.savez(file, images=images.numpy(), landmarks=known.landmarks, boxes=known.boxes)
+        np.savez(file, images=images.numpy(), landmarks=known.landmarks, boxes=known.boxes, bare=known.bare)
 
 
 def _kept(path: Path) -> Known:
     with np.load(path) as data:
-        return Known(torch.from_numpy(data["images"]).float() / 255, data["landmarks"], data["boxes"])
+        images = torch.from_numpy(data["images"]).float() / 255
+        return Known(images, data["landmarks"], data["boxes"], data["bare"])

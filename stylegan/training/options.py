@@ -71,6 +71,16 @@ class TrainingOptions:
     texture_weight: float = _option(
         0.0, "Weight of the distance between textures in the regression; 0 for none.", method="regression"
     )
+    skin_weight: float = _option(
+        0.0,
+        "Weight of the squared difference of the skin's lightness in the regression; 0 for none.",
+        method="regression",
+    )
+    decay_kimg: float = _option(
+        0.0,
+        "Let the learning rate of the regression fall evenly, to 0 at so many thousands of pictures; 0 for not at all.",
+        method="regression",
+    )
     compile: bool = _option(False, "Run the networks through torch.compile.", free=True)
 
     def __post_init__(self) -> None:
@@ -90,6 +100,8 @@ class TrainingOptions:
             )
         if not min(self.r1_interval, self.pl_interval, self.learning_rate, self.ada_kimg) > 0:
             raise ValueError("Intervals, the learning rate and ada_kimg must be above 0; give positive ones.")
+        if not min(self.texture_weight, self.skin_weight, self.decay_kimg) >= 0:
+            raise ValueError("Weights of distances and decay_kimg cannot be negative; give 0 or more.")
 
     @property
     def r1_weight(self) -> float:

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from stylegan.common.pixels import bytes_to_signed
 from stylegan.networks.stylegan2 import Generator
-from stylegan.portraits import COORDINATES
+from stylegan.portraits import COORDINATES, truth
+from stylegan.portraits.skin_places import skin_places
 from stylegan.training import distributed
 from stylegan.training.dataset import Dataset
 from stylegan.training.growth import grow_into
-from stylegan.training.losses import pyramid_distance, texture_distance
+from stylegan.training.losses import pyramid_distance, skin_distance, texture_distance
 from stylegan.training.metrics import measure
 from stylegan.training.muon import Muon
 from stylegan.training.networks import (
@@ -28,6 +29,7 @@ from stylegan.training.networks import (
     weights_from,
 )
 from stylegan.training.options import TrainingOptions
+from stylegan.training.pairs import coordinates_of
 
 _GRID = 64
 # The first pairs are never trained on: this share of them, and at most so many. They stay the first when more are
@@ -84,7 +86,8 @@ class Regression:
         self._synthesis: Any = torch.compile(self.G.synthesis) if options.compile else self.G.synthesis
 
     def step(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        """One step down the distance between images and portraits on each scale, and between textures if asked for."""
+        """One step down the distance between images and portraits on each scale, and those that the options add."""
+        self._set_rate(step)
         index = torch.randint(
             self.held_out, len(self.dataset), (self.options.batch_size,), generator=rng, device=rng.device
         ).cpu()
@@ -98,11 +101,28 @@ class Regression:
             texture = texture_distance(images, portraits, rng)
             numbers["texture"] = texture.detach()
             loss = loss + self.options.texture_weight * texture
+        if self.options.skin_weight:
+            skin = skin_distance(images, portraits, self._places(index))
+            numbers["skin"] = skin.detach()
+            loss = loss + self.options.skin_weight * skin
         self.optimizers["G"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers["G"].step()
         update_average(self.G_ema, self.G, self.options, step)
         return numbers
+
+    def _set_rate(self, step: int) -> None:
+        """The learning rate that `decay_kimg` leaves at a step."""
+        end = self.options.decay_kimg * 1000
+        left = max(0.0, 1 - step * self.options.batch_size / end) if end else 1.0
+        for group in self.optimizers["G"].param_groups:
+            group["lr"] = self.options.learning_rate * left
+
+    def _places(self, index: Tensor) -> Tensor:
+        """Where portraits have skin: (N, 4, R, R)."""
+        facts = truth(coordinates_of(self.latents[index]), self.options.resolution)
+        landmarks = torch.stack([fact.landmarks for fact in facts])
+        return skin_places(landmarks, self.options.resolution).to(self.device)
 
     def pictures(self) -> dict[str, Tensor]:
         """Images of the averaged generator, of the latents of `examples`."""

@@ -4,10 +4,12 @@ import numpy as np
 import torch
 
 import stylegan
-from benchmarks.skin import PLACES, TONES, answers, drawn_by, lightness, people, table
+from benchmarks.skin import TONES, answers, drawn_by, lightness, over_places, people, table
+from benchmarks.skin_places import bare
 from benchmarks.super_resolution.groups import groups_of
 from stylegan import portraits
 from stylegan.portraits.held_out import held_out
+from stylegan.portraits.skin_places import PLACES
 
 
 def test_people_are_as_many_of_each_group_and_not_those_of_other_benchmarks() -> None:
@@ -22,10 +24,31 @@ def test_lightness_is_that_of_the_skin() -> None:
     u, _ = people(1, first=50)
     landmarks = np.stack([fact.landmarks.numpy() for fact in portraits.truth(u, 64)])
     images = portraits.render(u, 64)
-    shades = lightness(images, landmarks)
+    shown = np.ones((len(u), len(PLACES)), bool)
+    shades = lightness(images, landmarks, shown)
     assert shades.shape == (len(TONES), len(PLACES))
     assert (np.diff(shades.mean(1)) < 0).all()
-    assert np.allclose(lightness(torch.full_like(images, 0.5), landmarks), 53.39, atol=0.01)
+    assert np.allclose(lightness(torch.full_like(images, 0.5), landmarks, shown), 53.39, atol=0.01)
+    shown[1, 2] = False
+    assert np.isnan(lightness(images, landmarks, shown)).tolist() == (~shown).tolist()
+
+
+def test_what_covers_skin_is_known() -> None:
+    u = held_out(60)
+    facts = portraits.truth(u, 64)
+    landmarks = np.stack([fact.landmarks.numpy() for fact in facts])
+    shown = bare(u, landmarks, 64)
+    # Places of skin have the colour of skin, others that of hair or whatever is there.
+    shades = lightness(portraits.render(u, 64), landmarks, np.ones_like(shown))
+    away = np.abs(shades[:, 2] - shades[:, :2].mean(1))
+    assert away[~shown[:, 2]].mean() > 4 * away[shown[:, 2]].mean()
+    assert 0.02 < 1 - shown[:, 2].mean() < 0.4
+    assert shown[:, 3].mean() > 0.8
+
+
+def test_people_count_by_what_is_known_of_them() -> None:
+    shifts = np.array([[1.0, 3.0, np.nan, np.nan], [1.0, 2.0, 3.0, 6.0], [np.nan] * 4])
+    np.testing.assert_array_equal(over_places(shifts), [2.0, 3.0, np.nan])
 
 
 def test_the_table_tells_groups_and_places_apart() -> None:

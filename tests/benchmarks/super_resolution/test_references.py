@@ -58,7 +58,7 @@ def test_lightness_is_told_of_the_answer_and_of_what_the_question_shows(
 ) -> None:
     u, images = people
     landmarks = np.stack([fact.landmarks.numpy() for fact in portraits.truth(u, 128)])
-    known = Known(images, landmarks, np.full((_COUNT, 4), np.nan))
+    known = Known(images, landmarks, np.full((_COUNT, 4), np.nan), np.ones((_COUNT, 4), bool))
     operator = DEGRADATIONS["area"].operator(128, 16)
     small = operator.A(images)
 
@@ -74,3 +74,26 @@ def test_lightness_is_told_of_the_answer_and_of_what_the_question_shows(
     base, base_seen = shifts(images.clamp(0.1, 0.9)).T
     np.testing.assert_allclose(seen, base_seen, atol=1e-3)
     assert np.abs(large - base).max() > 0.1
+
+
+def test_what_hair_covers_is_no_skin(people: tuple[torch.Tensor, torch.Tensor]) -> None:
+    u, images = people
+    landmarks = np.stack([fact.landmarks.numpy() for fact in portraits.truth(u, 128)])
+    shown = np.ones((_COUNT, 4), bool)
+    shown[0, 2], shown[1] = False, False
+    operator = DEGRADATIONS["area"].operator(128, 16)
+    answers = images.clone()
+    x, y = landmarks[0, [21, 22]].mean(0).astype(int)
+    answers[0, :, : y - 1, x - 30 : x + 30] = 0
+
+    def shifts(bare: np.ndarray) -> list[float | None]:
+        known = Known(images, landmarks, np.full((_COUNT, 4), np.nan), bare)
+        return [row["L"] for row in measure(answers, operator.A(images), known, operator, 2e-3, {})]
+
+    first, second, *others = shifts(shown)
+    assert second is None
+    assert first == pytest.approx(0, abs=1e-4)
+    assert others == pytest.approx([0, 0], abs=1e-4)
+    counted = shifts(np.ones_like(shown))[0]
+    assert counted is not None
+    assert counted < -1

@@ -11,9 +11,11 @@ import torch
 import stylegan
 from stylegan import portraits
 from stylegan.cli import main
-from stylegan.common.pixels import to_bytes
+from stylegan.common.pixels import bytes_to_signed, to_bytes
+from stylegan.portraits.skin_places import skin_places
 from stylegan.training import launch, pairs
 from stylegan.training.dataset import Dataset
+from stylegan.training.losses import skin_distance
 from stylegan.training.networks import new_generator, weights_from
 from stylegan.training.options import Schedule, TrainingOptions
 from stylegan.training.regress import Regression
@@ -55,6 +57,40 @@ def test_muon_learns_them_too_and_is_resumed_bit_for_bit(folder: Path, tmp_path:
         assert torch.equal(one, other)
     with pytest.raises(ValueError, match="no optimizer 'sgd'"):
         replace(TINY, optimizer="sgd")
+
+
+def test_the_learning_rate_falls_to_nothing(folder: Path) -> None:
+    task = Regression(pairs.dataset_of(folder, 16), replace(TINY, learning_rate=0.01, decay_kimg=0.032))
+    rates, moved = [], []
+    for step in range(6):
+        before = [parameter.detach().clone() for parameter in task.G.parameters()]
+        task.step(step, torch.Generator().manual_seed(step))
+        rates.append(task.optimizers["G"].param_groups[0]["lr"])
+        moved.append(any(not torch.equal(a, b) for a, b in zip(before, task.G.parameters(), strict=True)))
+    assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025, 0, 0])
+    assert moved == [True] * 4 + [False] * 2
+
+
+def test_skin_is_learnt_where_it_is_asked_for(tmp_path: Path) -> None:
+    z = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    u = pairs.coordinates_of(z)
+    np.savez(tmp_path / "pairs_0_00000.npz", z=z.numpy(), pictures=to_bytes(portraits.render(u, 16)).numpy())
+    data = pairs.dataset_of(tmp_path)
+    landmarks = torch.stack([fact.landmarks for fact in portraits.truth(u, 16)])
+    places = skin_places(landmarks, 16)
+
+    def learnt(weight: float) -> float:
+        task = Regression(data, replace(TINY, skin_weight=weight, learning_rate=0.005))
+        numbers = [task.step(step, torch.Generator().manual_seed(step)) for step in range(40)]
+        assert ("skin" in numbers[0]) == bool(weight)
+        with torch.no_grad():
+            return float(
+                skin_distance(task.G(z, noise_mode="none"), bytes_to_signed(data.reals(torch.arange(64))), places)
+            )
+
+    assert learnt(50.0) < 0.8 * learnt(0.0)
+    with pytest.raises(ValueError, match="cannot be negative"):
+        replace(TINY, skin_weight=-1.0)
 
 
 def test_a_run_is_not_continued_with_other_options(folder: Path, tmp_path: Path) -> None:
