@@ -20,6 +20,7 @@ from pulse import methods, posterior
 from pulse.best import Best, better, last, winners
 from pulse.finishes import SHARED, choose_finish, given_drawn
 from pulse.generators import device_of, load_generator
+from pulse.inputs import check_labels, check_target, check_tensor
 from pulse.latents import Space, latent_space
 from pulse.losses import Losses, LossFunction, loss_name, weighted_losses
 from pulse.operators import Downsampler, Operator
@@ -122,7 +123,7 @@ def search(
     for_drawn = given_drawn(kind, resolution, fidelity)
     chosen = posterior.settled(chosen, given | for_network)
     if choose_finish(finish, G, for_network=for_network, for_drawn=for_drawn) == "drawn":
-        _check_tensor(target)
+        check_tensor(target)
         if "starts" in given:
             for_drawn["starts"] = chosen.starts
         # Here, because it loads the renderer.
@@ -147,8 +148,8 @@ def _search_network(
     """The images of a generator found by walking its latent sphere; arguments as of `search`."""
     more = weighted_losses(losses)
     generator = load_generator(G, device)
-    _check_target(generator, target, operator)
-    labels = _check_labels(generator, labels, target.shape[0])
+    check_target(generator, target, operator)
+    labels = check_labels(generator, labels, target.shape[0])
     if chosen.draw == "posterior":
         posterior.check_generator(generator)
     seed = secrets.randbits(32) if chosen.seed is None else operators.index(chosen.seed)
@@ -353,47 +354,3 @@ def _join(histories: Sequence[Tensor]) -> Tensor:
     """Stacks histories that an early end left unequally long."""
     steps = max(h.shape[1] for h in histories)
     return torch.cat([torch.nn.functional.pad(h, (0, steps - h.shape[1]), value=math.nan) for h in histories]).cpu()
-
-
-def _check_tensor(target: Any) -> None:
-    if not isinstance(target, Tensor) or not target.is_floating_point():
-        what = f"{tuple(target.shape)} {target.dtype}" if isinstance(target, Tensor) else f"a {type(target).__name__}"
-        raise ValueError(f"The target is {what}; give a floating-point tensor (N, 3, h, w).")
-
-
-def _check_target(G: Any, target: Any, operator: Any) -> None:
-    _check_tensor(target)
-    if target.ndim < 1 or min(target.shape) < 1:
-        raise ValueError(f"The target is empty, {tuple(target.shape)}; give at least one image of at least one pixel.")
-    if operator is not None:
-        if not bool(target.isfinite().all()):
-            raise ValueError("The target has values that are not finite; give others.")
-        if not callable(getattr(operator, "A", None)):
-            raise ValueError(f"The operator, a {type(operator).__name__}, has no A(x); give one with A and A_adjoint.")
-        return
-    if target.ndim != 4:
-        raise ValueError(f"The target is {tuple(target.shape)}; give a floating-point tensor (N, 3, h, w).")
-    if target.shape[1] != int(G.img_channels):
-        raise ValueError(f"The target has {target.shape[1]} channels; the generator makes {G.img_channels}, give that.")
-    if max(target.shape[2:]) > int(G.img_resolution):
-        raise ValueError(
-            f"The target is {target.shape[3]}x{target.shape[2]} pixels, the generator makes only {G.img_resolution}; "
-            "downsample the target first."
-        )
-    if not bool(((target >= 0) & (target <= 1)).all()):
-        raise ValueError("The target has values outside [0, 1] or not finite; scale or clamp it to [0, 1].")
-
-
-def _check_labels(G: Any, labels: Tensor | None, count: int) -> Tensor | None:
-    c_dim = int(getattr(G, "c_dim", 0))
-    if c_dim == 0:
-        if labels is not None:
-            raise ValueError("The generator is not conditional and takes no labels; leave them out.")
-        return None
-    if not isinstance(labels, Tensor) or labels.ndim != 2 or labels.shape[1] != c_dim or len(labels) not in (1, count):
-        found = "none" if labels is None else tuple(labels.shape) if isinstance(labels, Tensor) else repr(labels)
-        raise ValueError(
-            f"The generator is conditional and needs labels, a tensor ({count}, {c_dim}) or (1, {c_dim}); "
-            f"it was given {found}."
-        )
-    return labels.detach().to(device_of(G), torch.float32).expand(count, -1)
