@@ -31,7 +31,7 @@ from stylegan.common.processes import Helpers, cores
 # All that the page needs. Gradio offers more (files of the cache, uploads, a proxy, recordings); nothing else passes.
 _READ = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/assets/[\w./-]+|/static/[\w./-]+"
-    r"|/gradio_api/(heartbeat/\w+|startup-events)"
+    r"|/gradio_api/(heartbeat/\w+|startup-events|app_id)"
 )
 _WRITTEN = re.compile(r"/gradio_api/run/predict/?")
 # Processes that draw beside this one; more would have nothing to do.

@@ -207,7 +207,8 @@ async function take(given) {
 function send(pixelsWanted) {
   tell(`Reading ${file.name} ...`);
   at(".take").hidden = false;
-  ask("upload", { name: file.name, data: file.data, side: pixelsWanted, part: at(".take select").value });
+  const lost = () => tell("There is no answer; when the connection is back, give the file again.", true);
+  ask("upload", { name: file.name, data: file.data, side: pixelsWanted, part: at(".take select").value }, lost);
 }
 
 PALETTE.forEach((hex) => {
@@ -333,6 +334,20 @@ watch("value", () => {
   load(props.value);
   answered(props.value?.asked);
 });
+// Gradio loads the page anew when a lost connection is back. What a visitor has drawn is still there then.
+const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+let kept = null;
+try {
+  if (reloaded && !location.search) kept = JSON.parse(sessionStorage.getItem("pulse-board"));
+} catch { /* a browser that keeps nothing */ }
+addEventListener("pagehide", () => {
+  say(true);
+  try { sessionStorage.setItem("pulse-board", JSON.stringify({ ...props.value, notes: [], pieces: [] })); } catch { /* the same */ }
+});
 load(props.value);
 past = [];
-element.dataset.ready = "yes";
+// Later, because Gradio sets the value that the page was built with once more.
+setTimeout(() => {
+  if (kept) { load(kept); say(true); past = []; }
+  element.dataset.ready = "yes";
+});

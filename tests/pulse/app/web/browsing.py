@@ -21,9 +21,10 @@ DONE = ".stage[data-state=done]"
 class Visitor:
     """A page that is open, and what it asked for and complained of."""
 
-    def __init__(self, browser: Any, url: str, query: str = "", **context: Any) -> None:
+    def __init__(self, browser: Any, url: str, query: str = "", script: str = "", **context: Any) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True, **context)
         self.context.set_default_timeout(LONG)
+        self.context.add_init_script(script)
         self.page = self.context.new_page()
         self.asked: list[str] = []
         self.wrong: list[str] = []

@@ -255,6 +255,31 @@ def _bomb() -> bytes:
     return file.getvalue()
 
 
+def test_a_lost_connection_costs_no_drawing(server: Any, browser: Any) -> None:
+    # A question has half a minute for its answer; here it has less.
+    hurry = "const set = setTimeout; setTimeout = (f, t, ...more) => set(f, t === 30000 ? 500 : t, ...more);"
+    visitor = Visitor(browser, server.url, script=hurry)
+    page = visitor.page
+    page.click(".board canvas")
+    drawn = visitor.board
+    assert (drawn != 255).any()
+    broken = re.compile("gradio_api/(run|app_id)")
+    page.route(broken, lambda route: route.abort())
+    visitor.give("cat.png", png(sprites.load("cat")))
+    page.wait_for_function("document.querySelector('.notes.bad')?.textContent.startsWith('There is no answer')")
+    assert torch.equal(visitor.board, drawn)
+    with page.expect_navigation():
+        page.unroute(broken)
+    page.wait_for_selector("#board [data-ready]", state="attached")
+    assert torch.equal(visitor.board, drawn)
+    cat = sprites.load("cat")
+    assert torch.equal(visitor.read("cat.png", png(cat)), _bytes_of(cat))
+    # The browser complains of the lost connection, and of nothing else.
+    assert all("ERR_FAILED" in said for said in visitor.wrong), visitor.wrong
+    visitor.wrong.clear()
+    visitor.close()
+
+
 def test_a_second_picture_of_the_same_name_is_another(visitor: Visitor) -> None:
     for how in ("choose", "drop", "paste"):
         for name in ("ghost", "robot"):
