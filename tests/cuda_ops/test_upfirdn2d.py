@@ -145,6 +145,49 @@ def test_strips_and_threads_leave_no_seam(
     assert _error(cuda_ops.upfirdn2d(x, BLUR, **options), reference.upfirdn2d(x.double(), BLUR, **options)) < 1e-6
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("channels", [8, 16, 17, 40, 64])
+@pytest.mark.parametrize(
+    ("taps", "options"),
+    [
+        (4, {"padding": (2, 1, 2, 1)}),
+        (4, {"padding": (-1, 5, 6, -3)}),
+        (3, {"padding": 1}),
+        (4, {"down": 2, "padding": (1, 2, 2, 1)}),
+        (4, {"up": 2, "padding": (2, 1, 2, 1)}),
+        (4, {"up": 2, "padding": (1, 2, 2, 1)}),
+        (4, {"up": 2, "padding": (2, 1, 1, 2)}),
+        (4, {"up": 2, "padding": (-1, 4, 3, -2)}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(9, 13), (10, 2)], ids=str)
+def test_filters_that_have_their_own_loops(
+    size: tuple[int, int], taps: int, options: dict[str, Any], channels: int, dtype: torch.dtype
+) -> None:
+    f = _random(taps, seed=1)
+    x = _random(2, channels, *size, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    ours, theirs = (
+        function(t, f, **options) for function, t in ((cuda_ops.upfirdn2d, x), (reference.upfirdn2d, exact))
+    )
+    gradient = _random(*ours.shape, seed=2, dtype=dtype)
+    (dx,) = torch.autograd.grad(ours, x, gradient)
+    (exact_dx,) = torch.autograd.grad(theirs, exact, gradient.double())
+    assert _error(ours.detach(), theirs.detach()) < TOLERANCE[dtype]
+    assert _error(dx, exact_dx) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_infinity_stays_where_the_filter_sees_it(dtype: torch.dtype) -> None:
+    x = torch.zeros(1, 32, 8, 8, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    x[0, 5, 0, 0], x[0, 6, 7, 7], x[0, 7, 3, 4] = torch.inf, torch.inf, torch.nan
+    y = cuda_ops.upfirdn2d(x, BLUR, padding=(2, 1, 2, 1))
+    theirs = reference.upfirdn2d(x.double(), BLUR, padding=(2, 1, 2, 1))
+    assert torch.equal(y.isinf(), theirs.isinf())
+    assert torch.equal(y.isnan(), theirs.isnan())
+
+
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("f", [_random(3, 4, seed=1), _random(5, seed=2)], ids=["full", "separable"])
 @pytest.mark.parametrize("options", [{}, {"up": (2, 3)}, {"down": (3, 2), "padding": 4}, {"padding": (-1, 2, 3, -2)}])

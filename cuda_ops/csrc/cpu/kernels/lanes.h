@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
+
+#include "numbers.h"
 
 namespace cuda_ops {
 
@@ -51,6 +54,37 @@ inline void store_vector(T* to, Vector<T> v, int64_t n) {
   if (n >= Lanes<T>::count) return store_vector(to, v);
   std::memcpy(to, &v, n * sizeof(T));
 }
+
+// Numbers of type T as a vector of what they are computed with, and back, rounded to the nearest (bfloat16: to even).
+template <typename A, typename T>
+inline Vector<A> load_vector_as(const T* from) {
+  if constexpr (std::is_same_v<A, T>) {
+    return load_vector(from);
+  } else {
+    static_assert(std::is_same_v<T, c10::BFloat16> && std::is_same_v<A, float>);
+    typedef uint16_t Half __attribute__((vector_size(kVectorBytes / 2)));
+    Half half;
+    std::memcpy(&half, from, sizeof(half));
+    const auto bits = __builtin_convertvector(half, Vector<uint32_t>) << 16;
+    return reinterpret_cast<Vector<float>>(bits);
+  }
+}
+template <typename A, typename T>
+inline void store_vector_as(T* to, Vector<A> v) {
+  if constexpr (std::is_same_v<A, T>) {
+    store_vector(to, v);
+  } else {
+    static_assert(std::is_same_v<T, c10::BFloat16> && std::is_same_v<A, float>);
+    typedef uint16_t Half __attribute__((vector_size(kVectorBytes / 2)));
+    const auto bits = reinterpret_cast<Vector<uint32_t>>(v);
+    const auto rounded = (bits + ((bits >> 16) & 1) + 0x7FFF) >> 16;
+    const auto half = __builtin_convertvector(v == v ? rounded : rounded * 0 + 0x7FC0, Half);
+    std::memcpy(to, &half, sizeof(half));
+  }
+}
+
+// Bytes of a line of the caches.
+constexpr int64_t kLine = 64;
 
 // Bytes of a result from which it is written past the caches, which would read it first only to overwrite it. Less than
 // this may still be at hand when it is read.

@@ -238,7 +238,7 @@ class Strip {
 template <typename T>
 void run_wide(const T* src, T* dst, int64_t images, int64_t channels, int64_t height, int64_t width,
               int64_t out_height, int64_t out_width, const Axis& x, const Axis& y, const Term& term) {
-  const int64_t pixels = WideStrip<T>::size(x, channels, out_width), strips = (out_width + pixels - 1) / pixels;
+  const int64_t pixels = WideStrip<T>::size(x, y, channels, out_width), strips = (out_width + pixels - 1) / pixels;
   const int64_t pairs = (out_height + 1) / 2;
   const int64_t grain = std::max(kGrain / (2 * std::min(pixels, out_width) * channels), int64_t(1));
   const bool stream = channels % Lanes<acc_t<T>>::count == 0 &&

@@ -12,8 +12,6 @@ namespace cuda_ops {
 
 // Taps of one pass over a row; more are added in further passes.
 constexpr int kTaps = 6;
-// Bytes of a line of the caches.
-constexpr int64_t kLine = 64;
 
 // Calls f(i) for begin <= i < end, in vectors. The compiler knows the length of most loops, which are short.
 template <typename F>
@@ -102,49 +100,6 @@ void weighted_sum(const In* const* src, const A* weights, int64_t taps, bool add
     weights += now;
     taps -= now;
     add = true;
-  }
-}
-
-// Two weighted sums at once: of rows 0 to taps - 1, and of rows shift to shift + taps - 1. Pixels lie `src_step` and
-// `dst_step` apart. `ahead` more rows, `row` numbers apart, are asked for meanwhile.
-template <int taps, int shift, typename A, typename In>
-void two_sums(const In* const* src, const A* weights, const A* other_weights, A* dst, A* other, int64_t pixels,
-              int64_t src_step, int64_t dst_step, int64_t size, int64_t ahead, int64_t row) {
-  const In* s[taps + shift];
-  A w[taps], v[taps];
-  for (int t = 0; t < taps + shift; ++t) {
-    s[t] = src[t];
-  }
-  for (int t = 0; t < taps; ++t) {
-    w[t] = weights[t];
-    v[t] = other_weights[t];
-  }
-  for (int64_t p = 0; p < pixels; ++p) {
-    for (int64_t r = 1; r <= ahead; ++r) {
-      for (int64_t i = 0; i < size; i += kLine / int64_t(sizeof(In))) {
-        __builtin_prefetch(s[taps + shift - 1] + r * row + i, 0, 2);
-      }
-    }
-    for_numbers(0, size, [&](int64_t i) {
-      A x[taps + shift];
-#pragma GCC unroll 8
-      for (int t = 0; t < taps + shift; ++t) {
-        x[t] = load<A>(s[t][i]);
-      }
-      A sum = w[0] * x[0], other_sum = v[0] * x[shift];
-#pragma GCC unroll 6
-      for (int t = 1; t < taps; ++t) {
-        sum += w[t] * x[t];
-        other_sum += v[t] * x[t + shift];
-      }
-      dst[i] = sum;
-      other[i] = other_sum;
-    });
-    for (int t = 0; t < taps + shift; ++t) {
-      s[t] += src_step;
-    }
-    dst += dst_step;
-    other += dst_step;
   }
 }
 
