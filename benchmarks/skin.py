@@ -7,7 +7,7 @@ Held-out portraits of three groups of tones are made small and searched for. The
 own pictures of the same people. Those it can draw exactly, so what the search gets wrong of them is the search's own;
 what it gets wrong of the portraits alone is what the generator does not draw as the renderer does.
 
-Only bare skin counts: places that hair, a hat, glasses or a beard cover in the truth are left out.
+Only bare skin counts: places that hair, a hat or glasses cover in the truth are left out.
 
 Of drawn answers only the portraits are asked: the renderer draws both.
 

@@ -42,7 +42,8 @@ def all_colours_at(pictures: Tensor, landmarks: np.ndarray) -> np.ndarray:
 def bare(u: Tensor, landmarks: np.ndarray, resolution: int) -> np.ndarray:
     """Whether portraits u (N, K) of people show skin at `PLACES`: (N, 4).
 
-    Hair, a hat, glasses or a beard cover a place; what is seen there is not the colour of the skin.
+    Hair, a hat or glasses cover a place; what is seen there is not the colour of the skin. A beard is painted on the
+    skin, and counts as skin.
 
     Args:
         u: coordinates of portraits.

@@ -68,7 +68,7 @@ def who_pays(data: dict[str, Any], gallery: Gallery) -> list[Block]:
             "PULSE is remembered for whitening faces. Here the groups of the truths are known exactly, because the "
             "truths were drawn. Tone shift is measured on the skin of cheeks, forehead and nose, at the same places of "
             "the answer and of the truth: L* of CIE 1976 (0 black, 100 white) and hue in degrees, answer minus truth. "
-            "Places that hair, a hat, glasses or a beard cover in the truth are left out. "
+            "Places that hair, a hat or glasses cover in the truth are left out. "
             "The columns `L* small` are of both made small, as the question is: they say whether an answer keeps the "
             "tone that it was shown, without the light and shade that nobody can see in the question. The row "
             f"`{TOLD}` is what the generator draws of the truth's own coordinates, without a search: a shift there is "
