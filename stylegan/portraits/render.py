@@ -45,15 +45,16 @@ _BLEND = (0.008, 0.012)
 def render(u: Tensor, resolution: int = 128, tint: Tint | None = None, threads: int = 1) -> Tensor:
     """Draw portraits of people or characters.
 
-    Every picture depends on its own u alone. Pictures of different resolutions look alike when they are reduced; from
-    256 px on they show more: strands, pores, fine lines. Memory is bounded whatever N is.
+    Every picture depends on its own u alone, but for rounding: some processors multiply matrices of other sizes in
+    another order, and a ray that only just meets an edge may then miss it. Pictures of different resolutions look alike
+    when they are reduced; from 256 px on they show more: strands, pores, fine lines. Memory is bounded whatever N is.
 
     Args:
         u: (N, 64) for people or (N, 128) for characters, in [0, 1], on the CPU or a GPU.
         resolution: pixels along a side, from 8 to 1024.
         tint: of these portraits; see `stylegan.portraits.tint`.
         threads: how many share out the rays from 256 px on, beside those that torch has for each operation; pictures do
-            not depend on it. Set torch's own number to 1 where this one is more.
+            not depend on it, but for rounding. Set torch's own number to 1 where this one is more.
 
     Returns:
         (N, 3, resolution, resolution) float32 in [0, 1], sRGB, on the device of u.
