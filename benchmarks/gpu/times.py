@@ -24,7 +24,7 @@ from torch import Tensor
 
 import pulse
 import stylegan
-from benchmarks import ops
+from benchmarks import op_cases, ops
 from benchmarks.gpu.rows import emit, phase_arguments
 from benchmarks.gpu.workbench import captured
 from benchmarks.timing import largest_allocation, timed
@@ -107,7 +107,7 @@ def operations(device: str, done: set[str]) -> None:
             if name in done:
                 continue
             try:
-                cases = getattr(ops, f"{op}_cases")(ops.DTYPES[dtype], ops.FORMATS[memory_format], device)
+                cases = op_cases.CASES[op](ops.DTYPES[dtype], ops.FORMATS[memory_format], device)
                 rows = [ops.measure(case, device, 0.03, least=3) for case in cases]
             except Exception:
                 emit(name=name, ok=False, note=traceback.format_exc())
@@ -164,7 +164,7 @@ def compared(G: Any, options: dict[str, Any], batch: int, device: str, profiled:
         y = G.synthesis(ws, noise_mode="const", **options)
         return y.detach(), torch.autograd.grad(y, ws, dy)[0]
 
-    plain: Callable[[], Any] = ops.with_references(step)
+    plain: Callable[[], Any] = op_cases.with_references(step)
     (y, dws), (exact, gradient) = step(), plain()
     ours, theirs = [], []
     for _ in range(5):

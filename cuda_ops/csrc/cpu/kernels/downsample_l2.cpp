@@ -12,6 +12,7 @@
 
 #include "downsample_l2.h"
 #include "lanes.h"
+#include "memory.h"
 
 namespace cuda_ops {
 namespace downsample_l2_kernel {
@@ -157,7 +158,7 @@ void expand(const Rows& rows, const Banded<A>& up, const Banded<A>& across, cons
   // The weights of neighbours side by side.
   std::vector<A> by_tap(across.taps * across.out);
   turn(across.weights, by_tap.data(), across.out, across.taps);
-  const bool stream = int64_t(sizeof(Out)) * rows.count * up.out * row >= kStreamed;
+  const bool stream = past_the_caches(dx, rows.count * up.out * row);
   const int64_t grain = std::max<int64_t>(kGrain / (strip * channels), 1);
   at::parallel_for(0, rows.count * strips * up.out, grain, [&](int64_t begin, int64_t end) {
     std::vector<A> wide(up.taps * strip * channels), line(strip * channels), sum(strip * channels);

@@ -2,9 +2,11 @@
 // at::vec is scalar outside of ATen's own files.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -83,12 +85,56 @@ inline void store_vector_as(T* to, Vector<A> v) {
   }
 }
 
+// A vector of the numbers of `a` and `b`, side by side, at the places Place::at(i, lanes).
+template <typename Place, typename V, std::size_t... i>
+inline V picked(V a, V b, std::index_sequence<i...>) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, Place::at(int(i), int(sizeof...(i)))...);
+#else
+  using Places = std::conditional_t<sizeof(a[0]) == 8, int64_t, int32_t>;
+  typedef Places Mask __attribute__((vector_size(sizeof(V))));
+  return __builtin_shuffle(a, b, Mask{Places(Place::at(int(i), int(sizeof...(i))))...});
+#endif
+}
+template <typename Place, typename A>
+inline Vector<A> picked(Vector<A> a, Vector<A> b) {
+  return picked<Place>(a, b, std::make_index_sequence<Lanes<A>::count>());
+}
+
+// The numbers at even and at odd places of two vectors that lie side by side.
+struct AtEven {
+  static constexpr int at(int i, int) { return 2 * i; }
+};
+struct AtOdd {
+  static constexpr int at(int i, int) { return 2 * i + 1; }
+};
+template <typename A>
+inline Vector<A> evens(Vector<A> a, Vector<A> b) {
+  return picked<AtEven, A>(a, b);
+}
+template <typename A>
+inline Vector<A> odds(Vector<A> a, Vector<A> b) {
+  return picked<AtOdd, A>(a, b);
+}
+
+// The first and the second halves of two vectors whose numbers take turns.
+struct AtLow {
+  static constexpr int at(int i, int lanes) { return i / 2 + i % 2 * lanes; }
+};
+struct AtHigh {
+  static constexpr int at(int i, int lanes) { return lanes / 2 + i / 2 + i % 2 * lanes; }
+};
+template <typename A>
+inline Vector<A> zip_low(Vector<A> a, Vector<A> b) {
+  return picked<AtLow, A>(a, b);
+}
+template <typename A>
+inline Vector<A> zip_high(Vector<A> a, Vector<A> b) {
+  return picked<AtHigh, A>(a, b);
+}
+
 // Bytes of a line of the caches.
 constexpr int64_t kLine = 64;
-
-// Bytes of a result from which it is written past the caches, which would read it first only to overwrite it. Less than
-// this may still be at hand when it is read.
-constexpr int64_t kStreamed = int64_t(1) << 20;
 
 // Stored past the caches where the processor can, to an aligned place; other threads see it after `finish_streams`.
 template <typename T>

@@ -15,7 +15,10 @@
 #include <vector>
 
 #include "lanes.h"
+#include "memory.h"
 #include "upfirdn2d.h"
+#include "upfirdn2d_planes.h"
+#include "upfirdn2d_small.h"
 #include "upfirdn2d_wide.h"
 #include "weighted_sum.h"
 
@@ -28,9 +31,6 @@ namespace {
 constexpr int64_t kStrip = 4096;
 // Least columns of a strip, times `up`: neighbours share all but the first of the columns that a filter sees.
 constexpr int64_t kStripPixels = 16;
-// Planes narrower and lower than this go through the operation kPlanes at a time.
-constexpr int64_t kSmallPlane = 24;
-constexpr int64_t kPlanes = 16;
 
 // A column of taps times a row of taps, in the order in which the samples are met.
 struct Term {
@@ -234,7 +234,12 @@ class Strip {
   std::vector<A> weights_;
 };
 
-// Images in channels_last of at least kWidePixel channels, with a filter of one term.
+// Whether WideStrip is for pixels of so many channels and for this filter.
+bool fits_wide(const Axis& x, const Axis& y, int64_t channels, const std::vector<Term>& terms) {
+  return channels >= kWidePixel && terms.size() == 1 && std::max(x.most(), y.most()) <= kTaps;
+}
+
+// Images in channels_last that WideStrip is for.
 template <typename T>
 void run_wide(const T* src, T* dst, int64_t images, int64_t channels, int64_t height, int64_t width,
               int64_t out_height, int64_t out_width, const Axis& x, const Axis& y, const Term& term) {
@@ -242,8 +247,7 @@ void run_wide(const T* src, T* dst, int64_t images, int64_t channels, int64_t he
   const int64_t pairs = (out_height + 1) / 2;
   const int64_t grain = std::max(kGrain / (2 * std::min(pixels, out_width) * channels), int64_t(1));
   const bool stream = channels % Lanes<acc_t<T>>::count == 0 &&
-                      int64_t(sizeof(T)) * images * out_height * out_width * channels >= kStreamed &&
-                      reinterpret_cast<uintptr_t>(dst) % kVectorBytes == 0;
+                      past_the_caches(dst, images * out_height * out_width * channels);
   at::parallel_for(0, images * strips * pairs, grain, [&](int64_t begin, int64_t end) {
     WideStrip<T> strip(x, y, term.column, term.row, channels, height, width, stream);
     int64_t at = -1;
@@ -284,42 +288,59 @@ void run(const T* src, T* dst, int64_t images, int64_t channels, int64_t height,
   });
 }
 
-// Planes of `size` numbers into pixels of `channels` numbers, and back.
+// Planes that PlaneRows has loops for.
 template <typename T>
-void interleave(const T* planes, T* pixels, int64_t size, int64_t channels) {
-  for (int64_t p = 0; p < size; ++p) {
-    for (int64_t c = 0; c < channels; ++c) {
-      pixels[p * channels + c] = planes[c * size + p];
+void run_planes(const T* src, T* dst, int64_t planes, int64_t height, int64_t width, int64_t out_height,
+                int64_t out_width, const Axis& x, const Axis& y, const Term& term) {
+  const bool stream =
+      PlaneRows<T>::whole_vectors(x, out_width) && past_the_caches(dst, planes * out_height * out_width);
+  const int64_t pairs = (out_height + 1) / 2, grain = std::max(kGrain / (2 * out_width), int64_t(1));
+  at::parallel_for(0, planes * pairs, grain, [&](int64_t begin, int64_t end) {
+    PlaneRows<T> rows(x, y, term.column, term.row, height, width, out_width, stream);
+    for (int64_t i = begin, count; i < end; i += count) {
+      const int64_t row = i % pairs * 2, plane = i / pairs;
+      count = std::min(pairs - i % pairs, end - i);
+      rows.rows(src + plane * height * width, row, std::min(2 * count, out_height - row),
+                dst + (plane * out_height + row) * out_width);
     }
-  }
-}
-template <typename T>
-void separate(const T* pixels, T* planes, int64_t size, int64_t channels) {
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t p = 0; p < size; ++p) {
-      planes[c * size + p] = pixels[p * channels + c];
-    }
-  }
+    finish_streams();
+  });
 }
 
-// Planes so small that their rows are shorter than what a row costs to begin: kPlanes of them at a time are turned
-// into one channels_last image, in cache.
+// Small planes: see upfirdn2d_small.h.
 template <typename T>
 void run_small_planes(const T* src, T* dst, int64_t planes, int64_t height, int64_t width, int64_t out_height,
                       int64_t out_width, const Axis& x, const Axis& y, const std::vector<Term>& terms) {
+  using A = acc_t<T>;
   const int64_t size = height * width, out_size = out_height * out_width;
   const int64_t grain = std::max(kGrain / (kPlanes * out_size), int64_t(1));
   at::parallel_for(0, (planes + kPlanes - 1) / kPlanes, grain, [&](int64_t begin, int64_t end) {
-    std::vector<T> image(kPlanes * size), result(kPlanes * out_size);
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i * kPlanes, channels = std::min(kPlanes, planes - first);
-      interleave(src + first * size, image.data(), size, channels);
-      Strip<T> strip(x, y, terms, channels, height, width);
-      strip.columns(0, out_width);
-      for (int64_t row = 0; row < out_height; ++row) {
-        strip.row(image.data(), row, result.data() + row * out_width * channels);
+    std::vector<A> image(kPlanes * size), result(kPlanes * out_size);
+    const auto each = [&](const auto& rows) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i * kPlanes, count = std::min(kPlanes, planes - first);
+        interleave(src + first * size, count, size, image.data());
+        rows();
+        separate(result.data(), count, out_size, dst + first * out_size);
       }
-      separate(result.data(), dst + first * out_size, out_size, channels);
+    };
+    if (fits_wide(x, y, kPlanes, terms)) {
+      WideStrip<A> strip(x, y, terms[0].column, terms[0].row, kPlanes, height, width, false);
+      strip.columns(0, out_width);
+      each([&] {
+        for (int64_t o = 0; o < out_height; o += 2) {
+          strip.rows(image.data(), o, std::min(out_height - o, int64_t(2)), &result[o * out_width * kPlanes],
+                     out_width * kPlanes);
+        }
+      });
+    } else {
+      Strip<A> strip(x, y, terms, kPlanes, height, width);
+      strip.columns(0, out_width);
+      each([&] {
+        for (int64_t o = 0; o < out_height; ++o) {
+          strip.row(image.data(), o, &result[o * out_width * kPlanes]);
+        }
+      });
     }
   });
 }
@@ -333,12 +354,16 @@ void forward(const Images& images, const Axis& along_x, const Axis& along_y, con
   const double rounding = 4 * std::numeric_limits<acc_t<T>>::epsilon();
   const auto terms = separable ? std::vector<Term>{{taps, taps}}
                                : terms_of(taps.data(), along_y.taps, along_x.taps, rounding);
-  if (last && c >= kWidePixel && terms.size() == 1 && std::max(along_x.most(), along_y.most()) <= kTaps) {
+  const bool rows = !last && terms.size() == 1 && PlaneRows<T>::fits(along_x, along_y, width, out_width);
+  const int64_t small = rows ? kShortRow : kSmallPlane;
+  if (last && fits_wide(along_x, along_y, c, terms)) {
     run_wide(x, y, n, c, height, width, out_height, out_width, along_x, along_y, terms[0]);
   } else if (last) {
     run(x, y, n, c, height, width, out_height, out_width, along_x, along_y, terms);
-  } else if (n * c >= kPlanes && std::max({height, width, out_height, out_width}) <= kSmallPlane) {
+  } else if (n * c >= kPlanes && std::max({height, width, out_height, out_width}) <= small) {
     run_small_planes(x, y, n * c, height, width, out_height, out_width, along_x, along_y, terms);
+  } else if (rows) {
+    run_planes(x, y, n * c, height, width, out_height, out_width, along_x, along_y, terms[0]);
   } else {
     run(x, y, n * c, 1, height, width, out_height, out_width, along_x, along_y, terms);
   }

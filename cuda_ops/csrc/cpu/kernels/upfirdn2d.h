@@ -19,6 +19,7 @@ struct Axis {
   };
   Window window(int64_t o) const {
     const int64_t start = o * down - before;
+    if (up == 1) return {start, 0, taps};
     const int64_t tap = start > 0 ? (up - start % up) % up : -start % up;
     return {(start + tap) / up, tap, tap < taps ? (taps - tap + up - 1) / up : 0};
   }
